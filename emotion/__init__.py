@@ -1,0 +1,1 @@
+"""The core: taxonomy, pictures, preprocessing, bundles, prediction. No web, no index, no optimiser."""

@@ -1,0 +1,181 @@
+"""A model on disk: bundle.json + weights.safetensors + model.onnx.
+
+`model_id` is the hash of everything that decides the numbers a picture gets: the two files, label set,
+preprocessing, network, temperature. An index carries it, so that vectors of two models never meet.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emotion.errors import BundleError
+from emotion.network.spec import NetworkSpec
+from emotion.preprocess import PreprocessSpec
+from emotion.taxonomy import Taxonomy
+
+SCHEMA_VERSION: Final = 1
+MANIFEST_NAME = "bundle.json"
+WEIGHTS_NAME = "weights.safetensors"
+ONNX_NAME = "model.onnx"
+DEFAULT_TERMS = "The training data's own terms apply."
+
+
+class Provenance(BaseModel):
+    """Where a model comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    created: datetime
+    version: str
+    """Version of this software."""
+    config: dict[str, Any]
+    """The training configuration in full, seeds included."""
+    data: str
+    """Name of the training data."""
+    n_training_pictures: int
+    libraries: dict[str, str] = {}
+
+
+class BundleManifest(BaseModel):
+    """The content of bundle.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    model_id: str
+    name: str
+    taxonomy: Taxonomy
+    preprocess: PreprocessSpec
+    network: NetworkSpec
+    temperature: float = Field(default=1.0, gt=0)
+    """Divides the logits before the softmax."""
+    files: dict[str, str]
+    """File name to sha256."""
+    provenance: Provenance
+    metrics: dict[str, Any] = {}
+    """Measured quality: setting to metric to value."""
+    terms: str = DEFAULT_TERMS
+    """Terms of use that come from the training data; shown to users."""
+    training_hashes: tuple[str, ...] = ()
+    """sha256 of every training picture's bytes, so that an evaluation can leave them out."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle."""
+
+    path: Path
+    manifest: BundleManifest
+
+    @property
+    def model_id(self) -> str:
+        """Identity of the numbers this model gives."""
+        return self.manifest.model_id
+
+    @property
+    def dim(self) -> int:
+        """Size of the embedding."""
+        return self.manifest.network.sentiment_vector.dim
+
+    @property
+    def onnx_path(self) -> Path:
+        """Graph with input `pixels` and outputs `embedding` and `logits`."""
+        return self.path / ONNX_NAME
+
+    @property
+    def weights_path(self) -> Path:
+        """State dict of EmotionNet."""
+        return self.path / WEIGHTS_NAME
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read and verify a bundle; raises BundleError when a file is missing, damaged or of another schema."""
+    manifest = _read_manifest(path)
+    for name, expected in manifest.files.items():
+        file = path / Path(name).name
+        if not file.is_file():
+            raise BundleError(f"the bundle {path} lacks {name}; copy the whole folder again")
+        if file_sha256(file) != expected:
+            raise BundleError(f"{file} differs from its recorded hash; copy the bundle again")
+    if manifest.model_id != _model_id(manifest):
+        raise BundleError(f"{path / MANIFEST_NAME} was edited: its model_id does not fit its content")
+    return Bundle(path, manifest)
+
+
+def write_bundle(path: Path, write_files: Callable[[Path], None], **fields: Any) -> Bundle:
+    """Stage a bundle beside `path`, hash it, and put it there in one rename.
+
+    Args:
+        path: the bundle's folder; an existing bundle there is replaced.
+        write_files: writes the weights and the graph into the folder it is given.
+        **fields: the manifest's fields, except `model_id` and `files`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        write_files(staging)
+        files = {name: file_sha256(staging / name) for name in (WEIGHTS_NAME, ONNX_NAME)}
+        draft = BundleManifest(model_id="", files=files, **fields)
+        manifest = draft.model_copy(update={"model_id": _model_id(draft)})
+        (staging / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1) + "\n")
+        staging.chmod(0o755)
+        _replace_folder(staging, path)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return Bundle(path, manifest)
+
+
+def with_manifest(bundle: Bundle, **changes: Any) -> Bundle:
+    """Rewrite the parts of bundle.json that do not decide the numbers, such as metrics or terms."""
+    manifest = bundle.manifest.model_copy(update=changes)
+    if _model_id(manifest) != manifest.model_id:
+        raise BundleError("with_manifest cannot change what decides the numbers; write a new bundle")
+    (bundle.path / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1) + "\n")
+    return Bundle(bundle.path, manifest)
+
+
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_manifest(path: Path) -> BundleManifest:
+    file = path / MANIFEST_NAME
+    if not file.is_file():
+        raise BundleError(f"no bundle at {path}: {MANIFEST_NAME} is missing; name a folder written by `training fit`")
+    try:
+        content = json.loads(file.read_bytes())
+        version = content["schema_version"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise BundleError(f"{file} is not a bundle manifest: {error!r}") from error
+    if version != SCHEMA_VERSION:
+        raise BundleError(f"{file} has schema {version}; this version reads schema {SCHEMA_VERSION}")
+    try:
+        return BundleManifest.model_validate(content)
+    except ValidationError as error:
+        raise BundleError(f"{file} is not valid: {error}") from error
+
+
+def _model_id(manifest: BundleManifest) -> str:
+    deciding = manifest.model_dump(mode="json", include={"taxonomy", "preprocess", "network", "temperature", "files"})
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _replace_folder(staging: Path, path: Path) -> None:
+    if not path.exists():
+        staging.rename(path)
+        return
+    old = path.with_name(f".{path.name}-replaced")
+    shutil.rmtree(old, ignore_errors=True)
+    path.rename(old)
+    staging.rename(path)
+    shutil.rmtree(old)

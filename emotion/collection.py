@@ -1,0 +1,97 @@
+"""Pictures on disk, named by a manifest or found in a folder: what a training set and a gallery have in common.
+
+A manifest is a CSV with `path` (relative to it) and `label` (or `labels`, separated by "|"); further columns are
+kept as metadata. A manifest.csv in a folder wins over its class folders. Without one, the first folder level gives
+the labels, and pictures that lie directly in the folder have none.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emotion.errors import DataError
+
+MANIFEST_NAME = "manifest.csv"
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture of a collection."""
+
+    path: Path
+    """Absolute."""
+    label: str | None = None
+    """As written: several labels stay joined by "|"."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels one by one."""
+        return tuple(self.label.split("|")) if self.label else ()
+
+
+def read_collection(source: Path, label_column: str | None = None) -> list[Entry]:
+    """The pictures that a manifest or a folder names, in a fixed order.
+
+    Args:
+        source: a CSV manifest, or a folder with or without a manifest.csv.
+        label_column: the manifest's column to read labels from; `label`, else `labels`, by default.
+
+    Raises:
+        DataError: nothing is there, a column is missing, or a row has no path. Whether the files a manifest names
+            can be read is the reader's business: a gallery reports them and goes on, a training run stops.
+    """
+    source = source.expanduser().absolute()
+    if source.is_file():
+        return _read_manifest(source, label_column)
+    if not source.is_dir():
+        raise DataError(f"{source} is neither a folder nor a CSV manifest")
+    if (source / MANIFEST_NAME).is_file():
+        return _read_manifest(source / MANIFEST_NAME, label_column)
+    if label_column is not None:
+        raise DataError(f"a label column was named, but {source} has no {MANIFEST_NAME}")
+    return _read_folder(source)
+
+
+def _read_folder(folder: Path) -> list[Entry]:
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    return [Entry(path, _folder_label(path.relative_to(folder))) for path in files]
+
+
+def _folder_label(relative: Path) -> str | None:
+    return relative.parts[0] if len(relative.parts) > 1 else None
+
+
+def _read_manifest(manifest: Path, label_column: str | None) -> list[Entry]:
+    with manifest.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        columns = reader.fieldnames or []
+        if "path" not in columns:
+            raise DataError(f"{manifest} has no column `path`; it has: {', '.join(columns) or 'nothing'}")
+        label_name = _label_column(manifest, columns, label_column)
+        rows = list(enumerate(reader, start=2))
+    return [_entry(manifest, line, row, label_name) for line, row in rows]
+
+
+def _label_column(manifest: Path, columns: Sequence[str], wanted: str | None) -> str | None:
+    if wanted is not None:
+        if wanted not in columns:
+            raise DataError(f"{manifest} has no column {wanted!r}; it has: {', '.join(columns)}")
+        return wanted
+    return next((name for name in ("label", "labels") if name in columns), None)
+
+
+def _entry(manifest: Path, line: int, row: dict[str, str], label_name: str | None) -> Entry:
+    relative = row["path"]
+    if not relative:
+        raise DataError(f"{manifest}, line {line}: the path is empty")
+    metadata = {key: value for key, value in row.items() if key not in ("path", label_name) and value}
+    return Entry(manifest.parent / relative, (row[label_name] or None) if label_name else None, metadata)

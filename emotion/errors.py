@@ -1,0 +1,85 @@
+"""Every error a caller may want to tell apart.
+
+FeelalikeError
+├── PictureError        a picture that cannot be used; `.fault` says why
+├── DataError           a manifest, folder or label that cannot be used
+├── ConfigError         a setting that is unknown or out of range
+├── TaxonomyError       an emotion that the label set does not have
+├── BundleError         a model on disk that is missing, damaged or of another schema
+├── RuntimeUnavailableError   the inference runtime or its device is not there
+└── StoreError          anything about the index on disk
+    ├── StoreMissingError     no snapshot has been published yet
+    ├── StoreLockedError      another process is writing
+    ├── EmptyGalleryError     nothing to index
+    ├── SnapshotCorruptError  a file is missing or differs from its recorded hash
+    └── SnapshotMismatchError the snapshot was made by another model or at another precision
+"""
+
+from enum import StrEnum
+
+
+class FeelalikeError(Exception):
+    """Base of all errors raised on purpose; its text is fit to be shown to a user."""
+
+
+class PictureFault(StrEnum):
+    """Why a picture was refused; the values are stable and appear as `code` over HTTP."""
+
+    EMPTY = "empty_picture"
+    TOO_MANY_BYTES = "picture_too_large"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    UNDECODABLE = "undecodable_picture"
+    UNREADABLE = "unreadable_file"
+
+
+class PictureError(FeelalikeError):
+    """A picture that cannot be used."""
+
+    def __init__(self, fault: PictureFault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
+class DataError(FeelalikeError):
+    """A manifest, folder or label that cannot be used."""
+
+
+class ConfigError(FeelalikeError):
+    """A setting that is unknown or out of range."""
+
+
+class TaxonomyError(FeelalikeError):
+    """An emotion that the label set does not have."""
+
+
+class BundleError(FeelalikeError):
+    """A model on disk that is missing, damaged or of another schema."""
+
+
+class RuntimeUnavailableError(FeelalikeError):
+    """The inference runtime or its device is not there."""
+
+
+class StoreError(FeelalikeError):
+    """Anything about the index on disk."""
+
+
+class StoreMissingError(StoreError):
+    """No snapshot has been published yet."""
+
+
+class StoreLockedError(StoreError):
+    """Another process is writing to the store."""
+
+
+class EmptyGalleryError(StoreError):
+    """There is nothing to index."""
+
+
+class SnapshotCorruptError(StoreError):
+    """A snapshot's file is missing or differs from its recorded hash."""
+
+
+class SnapshotMismatchError(StoreError):
+    """A snapshot was made by another model or at another precision."""

@@ -1,0 +1,1 @@
+"""The multi-task network: backbone, sentiment vector, class head (torch)."""

@@ -1,0 +1,48 @@
+"""The sentiment vector: what the Gram matrices of five levels say about a picture's style and mood.
+
+Source: Yang et al., AAAI-18, section "Sentiment vector"; per-level normalisation as in the journal extension.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name everyone uses
+
+from emotion.network.spec import Activation, SentimentVectorSpec
+
+
+class SentimentVector(nn.Module):
+    """Five level maps to one L2-normalised vector of 5 * 136 = 680 values."""
+
+    tril: Tensor
+
+    def __init__(self, level_channels: Sequence[int], spec: SentimentVectorSpec) -> None:
+        super().__init__()
+        if len(level_channels) != spec.n_levels:
+            raise ValueError(f"{spec.n_levels} levels expected, the backbone gives {len(level_channels)}")
+        self.spec = spec
+        self.reduce = nn.ModuleList(nn.Conv2d(channels, spec.n_filters, 1) for channels in level_channels)
+        rows, columns = torch.tril_indices(spec.n_filters, spec.n_filters)
+        self.register_buffer("tril", rows * spec.n_filters + columns, persistent=False)
+
+    def forward(self, levels: Sequence[Float[Tensor, "b _c _h _w"]]) -> Float32[Tensor, "b d"]:
+        """Concatenate the normalised levels and normalise the whole."""
+        parts = [self._level(conv(level)) for conv, level in zip(self.reduce, levels, strict=True)]
+        return F.normalize(torch.cat(parts, dim=1), dim=1)
+
+    def _level(self, reduced: Float[Tensor, "b n h w"]) -> Float32[Tensor, "b t"]:
+        if self.spec.activation is Activation.RELU:
+            reduced = F.relu(reduced)
+        values = gram(reduced).flatten(1)[:, self.tril]
+        if self.spec.signed_sqrt:
+            values = values.sign() * (values.abs() + 1e-12).sqrt()
+        return F.normalize(values, dim=1)
+
+
+def gram(maps: Float[Tensor, "b n h w"]) -> Float32[Tensor, "b n n"]:
+    """Phi = F^T F / M over the M = h * w positions, in float32 even under autocast."""
+    with torch.autocast(device_type=maps.device.type, enabled=False):
+        flat = maps.float().flatten(2)
+        return flat @ flat.transpose(1, 2) / flat.shape[2]

@@ -1,0 +1,98 @@
+"""Predictor: pictures -> embedding + probabilities. The only inference path.
+
+Training's evaluation, the index build and the service all come through here, so that the same picture gets the
+same numbers everywhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from emotion.arrays import Embeddings, PixelBatch, Pixels, ProbabilityRows
+from emotion.bundle import Bundle, load_bundle
+from emotion.images import DEFAULT_LIMITS, PictureLimits, decode, read_picture_bytes
+from emotion.preprocess import prepare
+from emotion.runtime import Device, Precision, Runtime, open_runtime
+from emotion.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the model says of a batch."""
+
+    embeddings: Embeddings
+    """L2-normalised sentiment vectors, float32."""
+    probabilities: ProbabilityRows
+    """Rows sum to 1, columns in the taxonomy's order."""
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+
+class Predictor:
+    """A bundle and the runtime it runs on."""
+
+    def __init__(self, bundle: Bundle, runtime: Runtime, limits: PictureLimits = DEFAULT_LIMITS) -> None:
+        self.bundle = bundle
+        self.runtime = runtime
+        self.limits = limits
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        device: Device = Device.AUTO,
+        *,
+        limits: PictureLimits = DEFAULT_LIMITS,
+        n_threads: int | None = None,
+    ) -> Self:
+        """Load a bundle and start its runtime; raises BundleError or RuntimeUnavailableError."""
+        bundle = load_bundle(path)
+        return cls(bundle, open_runtime(bundle, device, n_threads=n_threads), limits)
+
+    @property
+    def model_id(self) -> str:
+        """Identity of the numbers this predictor gives, up to its precision."""
+        return self.bundle.model_id
+
+    @property
+    def dim(self) -> int:
+        """Size of the embedding."""
+        return self.bundle.dim
+
+    @property
+    def precision(self) -> Precision:
+        """Arithmetic of the network."""
+        return self.runtime.precision
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The label set, in the order of the probabilities."""
+        return self.bundle.manifest.taxonomy
+
+    def prepare(self, source: bytes | Path, name: str = "picture") -> Pixels:
+        """Decode and preprocess one picture; free of shared state, so a pool may run it. Raises PictureError."""
+        if isinstance(source, Path):
+            name, source = str(source), read_picture_bytes(source, self.limits)
+        spec = self.bundle.manifest.preprocess
+        return prepare(decode(source, min_side=spec.min_side_px, limits=self.limits, name=name), spec)
+
+    def infer(self, pixels: PixelBatch) -> Predictions:
+        """Embed and classify prepared pictures."""
+        raw = self.runtime.run(pixels)
+        norms = np.linalg.norm(raw.embeddings, axis=1, keepdims=True)
+        embeddings = raw.embeddings / np.maximum(norms, np.finfo(np.float32).tiny)
+        return Predictions(embeddings, softmax(raw.logits / np.float32(self.bundle.manifest.temperature)))
+
+    def predict(self, sources: Sequence[bytes | Path]) -> Predictions:
+        """Embed and classify a few encoded pictures."""
+        return self.infer(np.stack([self.prepare(source) for source in sources]))
+
+
+def softmax(logits: ProbabilityRows) -> ProbabilityRows:
+    """Row-wise softmax, shifted so that it cannot overflow."""
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -1,0 +1,66 @@
+"""The one resize and normalise between a decoded picture and the network; stored in the bundle."""
+
+from enum import StrEnum
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from emotion.arrays import Pixels
+from emotion.images import to_rgb8
+
+
+class Fit(StrEnum):
+    """How a picture that is not square becomes square."""
+
+    CROP = "crop"
+    """Resize the shorter side, cut out the centre."""
+    SQUASH = "squash"
+    """Resize both sides, keeping the whole composition."""
+
+
+class PreprocessSpec(BaseModel):
+    """Everything that decides which numbers the network sees."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size_px: int = Field(default=224, gt=0)
+    fit: Fit = Fit.CROP
+    crop_fraction: float = Field(default=0.875, gt=0, le=1)
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    bgr: bool = False
+    """Channel order of networks that come from Caffe."""
+
+    @property
+    def min_side_px(self) -> int:
+        """The shorter side that must be left after decoding."""
+        return self.size_px if self.fit is Fit.SQUASH else round(self.size_px / self.crop_fraction)
+
+
+def prepare(picture: Image.Image, spec: PreprocessSpec) -> Pixels:
+    """Resize (bicubic, antialiased) and normalise an RGB picture to the network's input, float32 "3 h w"."""
+    return normalise(to_rgb8(resize(picture, spec)), spec)
+
+
+def resize(picture: Image.Image, spec: PreprocessSpec) -> Image.Image:
+    """The square that the network sees, still 8-bit RGB."""
+    size = spec.size_px
+    if spec.fit is Fit.SQUASH:
+        return picture.resize((size, size), Image.Resampling.BICUBIC)
+    return picture.resize((size, size), Image.Resampling.BICUBIC, box=_centre_box(picture.size, spec))
+
+
+def normalise(pixels: np.ndarray, spec: PreprocessSpec) -> Pixels:
+    """UInt8 "h w 3" to float32 "3 h w": (value / 255 - mean) / std, channel by channel."""
+    scale = 1.0 / (255.0 * np.array(spec.std, dtype=np.float32))
+    shift = -np.array(spec.mean, dtype=np.float32) / np.array(spec.std, dtype=np.float32)
+    channels = (pixels[..., ::-1] if spec.bgr else pixels).transpose(2, 0, 1)
+    return np.ascontiguousarray(channels * scale[:, None, None] + shift[:, None, None], dtype=np.float32)
+
+
+def _centre_box(size: tuple[int, int], spec: PreprocessSpec) -> tuple[float, float, float, float]:
+    width, height = size
+    side = min(width, height) * spec.crop_fraction
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side

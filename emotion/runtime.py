@@ -1,0 +1,64 @@
+"""What runs a network: the Protocol, and the choice made once at the entry point."""
+
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from emotion.arrays import Embeddings, PixelBatch, ProbabilityRows
+from emotion.bundle import Bundle
+from emotion.errors import RuntimeUnavailableError
+
+
+class Device(StrEnum):
+    """Where inference runs; `auto` takes CUDA when torch and a GPU are there."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Precision(StrEnum):
+    """Arithmetic of the network; a gallery and its queries always share one."""
+
+    FP32 = "fp32"
+
+
+class RawOutputs(NamedTuple):
+    """Straight from the network."""
+
+    embeddings: Embeddings
+    logits: ProbabilityRows
+
+
+class Runtime(Protocol):
+    """Runs the network on a batch; safe to call from several threads, one at a time inside."""
+
+    name: str
+    device: Device
+    precision: Precision
+
+    def run(self, pixels: PixelBatch) -> RawOutputs:
+        """Embeddings and logits of prepared pictures."""
+        ...
+
+
+def open_runtime(bundle: Bundle, device: Device = Device.AUTO, *, n_threads: int | None = None) -> Runtime:
+    """The runtime for a device; raises RuntimeUnavailableError when what was asked for is not there."""
+    if device is Device.CUDA or (device is Device.AUTO and _cuda_is_available()):
+        from emotion.torch_runtime import TorchRuntime
+
+        return TorchRuntime(bundle, Device.CUDA)
+    try:
+        from emotion.openvino_runtime import OpenVinoRuntime
+    except ImportError as error:
+        raise RuntimeUnavailableError(
+            f"inference on the CPU needs openvino ({error}); install it: pip install 'feelalike[cpu]'"
+        ) from error
+    return OpenVinoRuntime(bundle, n_threads=n_threads)
+
+
+def _cuda_is_available() -> bool:
+    try:
+        from emotion.torch_runtime import cuda_is_available
+    except ImportError:
+        return False
+    return cuda_is_available()

@@ -1,0 +1,1 @@
+"""The gallery index: catalog, immutable FAISS snapshots, search. Torch-free."""

@@ -1,0 +1,1 @@
+"""The offline trainer: data, losses, fit, evaluation, bundle."""
