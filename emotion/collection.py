@@ -71,13 +71,16 @@ def _folder_label(relative: Path) -> str | None:
 
 
 def _read_manifest(manifest: Path, label_column: str | None) -> list[Entry]:
-    with manifest.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        columns = reader.fieldnames or []
-        if "path" not in columns:
-            raise DataError(f"{manifest} has no column `path`; it has: {', '.join(columns) or 'nothing'}")
-        label_name = _label_column(manifest, columns, label_column)
-        rows = list(enumerate(reader, start=2))
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            columns = reader.fieldnames or []
+            rows = list(enumerate(reader, start=2))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{manifest} cannot be read as a CSV file in UTF-8: {error}") from error
+    if "path" not in columns:
+        raise DataError(f"{manifest} has no column `path`; it has: {', '.join(columns) or 'nothing'}")
+    label_name = _label_column(manifest, columns, label_column)
     return [_entry(manifest, line, row, label_name) for line, row in rows]
 
 

@@ -28,7 +28,10 @@ def say(message: str) -> None:
 
 
 def run(app: typer.Typer) -> None:
-    """Run a command line: our errors become one line and exit code 1; `--debug` keeps the traceback."""
+    """Run a command line: our errors become one line and exit code 1; `--debug` keeps the traceback.
+
+    Ctrl-C ends it with code 130; a command that can go on afterwards says so itself.
+    """
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
@@ -38,9 +41,6 @@ def run(app: typer.Typer) -> None:
             raise
         say(f"error: {error}")
         sys.exit(1)
-    except KeyboardInterrupt:
-        say("interrupted; run the same command again to go on")
-        sys.exit(EXIT_INTERRUPTED)
 
 
 @contextmanager

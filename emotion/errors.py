@@ -7,6 +7,7 @@ FeelalikeError
 ├── TaxonomyError       an emotion that the label set does not have
 ├── BundleError         a model on disk that is missing, damaged or of another schema
 ├── RuntimeUnavailableError   the inference runtime or its device is not there
+├── QueryError          a query that no index can answer (also a ValueError)
 └── StoreError          anything about the index on disk
     ├── StoreMissingError     no snapshot has been published yet
     ├── StoreLockedError      another process is writing
@@ -59,6 +60,10 @@ class BundleError(FeelalikeError):
 
 class RuntimeUnavailableError(FeelalikeError):
     """The inference runtime or its device is not there."""
+
+
+class QueryError(FeelalikeError, ValueError):
+    """A query that no index can answer: wrong shape, not finite, or k out of range."""
 
 
 class StoreError(FeelalikeError):

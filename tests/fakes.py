@@ -72,10 +72,10 @@ def picture(seed: int, size: tuple[int, int] = (40, 30)) -> Image.Image:
     return Image.fromarray(blobs).resize(size, Image.Resampling.BICUBIC)
 
 
-def encoded(seed: int, format: str = "PNG", size: tuple[int, int] = (40, 30), **options: Any) -> bytes:
+def encoded(seed: int, fmt: str = "PNG", size: tuple[int, int] = (40, 30), **options: Any) -> bytes:
     """An encoded picture."""
     buffer = BytesIO()
-    picture(seed, size).save(buffer, format, **options)
+    picture(seed, size).save(buffer, fmt, **options)
     return buffer.getvalue()
 
 

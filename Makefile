@@ -1,0 +1,44 @@
+# Everything a newcomer needs is `make demo` and `make test`; each prepares its own virtual environment.
+PYTHON ?= python3
+PORT ?= 8000
+GALLERY ?=
+DEMO_VENV := .venv-demo
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow check bench clean help
+
+help: ## Show these commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(DEMO_VENV)/.installed ## Start the service with the shipped model; GALLERY=folder PORT=8000
+	@$(DEMO_VENV)/bin/python -m demo up --port $(PORT) $(if $(GALLERY),--gallery "$(GALLERY)")
+
+test: $(VENV)/.installed ## Run the tests
+	$(BIN)/pytest
+
+test-slow: $(VENV)/.installed ## Run the slow tests too (minutes, real photos where FEELALIKE_TEST_DATA names them)
+	$(BIN)/pytest -m "slow or not slow"
+
+check: $(VENV)/.installed ## Lint, types, import contracts, Dockerfile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+
+clean: ## Remove environments, caches and the demo's files
+	rm -rf $(VENV) $(DEMO_VENV) .demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(DEMO_VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(DEMO_VENV)/bin/python -m pip install --quiet -e ".[cpu]"
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e ".[cpu,training]" --group dev
+	@touch $@

@@ -1,0 +1,127 @@
+"""Pictures to vectors: decoding in a small pool, overlapped with inference in batches."""
+
+import os
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from emotion.arrays import PixelBatch, Pixels
+from emotion.errors import PictureError
+from emotion.predictor import Predictions
+from emotion.runtime import Precision
+from emotion.taxonomy import Taxonomy
+from index.catalog import CatalogEntry
+from index.progress import Skipped
+from index.rows import GalleryRows
+
+BATCH_SIZE: Final = 16
+N_DECODERS: Final = min(8, os.cpu_count() or 1)
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """What a build needs of a model; emotion.predictor.Predictor is one."""
+
+    @property
+    def model_id(self) -> str:
+        """Identity of the numbers."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Size of an embedding."""
+        ...
+
+    @property
+    def precision(self) -> Precision:
+        """Arithmetic of the network."""
+        ...
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The label set, in the order of the probabilities."""
+        ...
+
+    def prepare(self, source: Path) -> Pixels:
+        """Decode and preprocess; called by several threads."""
+        ...
+
+    def infer(self, pixels: PixelBatch) -> Predictions:
+        """Embed and classify; called by one thread."""
+        ...
+
+
+class Embedded(NamedTuple):
+    """What became of one batch."""
+
+    rows: GalleryRows
+    """May be empty."""
+    skipped: list[Skipped]
+
+
+class _Prepared(NamedTuple):
+    picture: CatalogEntry
+    file: Path
+    result: Pixels | str
+    """The pixels, or why there are none."""
+
+
+def embed_pictures(
+    pictures: Sequence[CatalogEntry], store: Path, embedder: Embedder, batch_size: int = BATCH_SIZE
+) -> Generator[Embedded, None, None]:
+    """Embed pictures in order, batch by batch; memory holds a few batches of pixels, whatever the gallery's size.
+
+    A picture that cannot be decoded is skipped, never fatal. Close the generator when leaving early.
+    """
+    with closing(_prepare_ahead(pictures, store, embedder, look_ahead=2 * batch_size)) as prepared:
+        while batch := list(islice(prepared, batch_size)):
+            yield _infer(batch, embedder)
+
+
+def _prepare_ahead(
+    pictures: Sequence[CatalogEntry], store: Path, embedder: Embedder, look_ahead: int
+) -> Generator[_Prepared, None, None]:
+    pool = ThreadPoolExecutor(N_DECODERS, thread_name_prefix="decode")
+    waiting: deque[Future[_Prepared]] = deque()
+    try:
+        for picture in pictures:
+            waiting.append(pool.submit(_prepare, picture, store / picture.path, embedder))
+            if len(waiting) >= look_ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _prepare(picture: CatalogEntry, file: Path, embedder: Embedder) -> _Prepared:
+    try:
+        pixels = embedder.prepare(file)
+        stat = file.stat()
+    except PictureError as error:
+        return _Prepared(picture, file, str(error))
+    except Exception as error:  # a decoder's bug on one odd file must not cost the gallery; the reason is listed
+        return _Prepared(picture, file, f"{type(error).__name__}: {error}")
+    if (stat.st_size, stat.st_mtime_ns) != (picture.size_bytes, picture.mtime_ns):
+        # Its id is the hash of other bytes; the next scan sees the change and takes it.
+        return _Prepared(picture, file, "changed while the index was being built; build again")
+    return _Prepared(picture, file, pixels)
+
+
+def _infer(batch: list[_Prepared], embedder: Embedder) -> Embedded:
+    skipped = [Skipped(str(one.file), one.result) for one in batch if isinstance(one.result, str)]
+    usable = [(one, one.result) for one in batch if not isinstance(one.result, str)]
+    if not usable:
+        return Embedded(GalleryRows.empty(embedder.dim, len(embedder.taxonomy.names)), skipped)
+    predictions = embedder.infer(np.stack([pixels for _, pixels in usable]))
+    finite = np.isfinite(predictions.embeddings).all(axis=1) & np.isfinite(predictions.probabilities).all(axis=1)
+    ids = tuple(usable[i][0].picture.id for i in np.flatnonzero(finite))
+    not_finite = [str(usable[i][0].file) for i in np.flatnonzero(~finite)]
+    skipped += [Skipped(file, "the model gave numbers that are not finite") for file in not_finite]
+    return Embedded(GalleryRows(ids, predictions.embeddings[finite], predictions.probabilities[finite]), skipped)

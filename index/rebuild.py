@@ -1,0 +1,156 @@
+"""From a gallery to a published snapshot: scan, reuse, embed what is new, build, publish.
+
+The order at the end is what a crash may hit anywhere. The snapshot is staged first. Then the catalog learns the new
+pictures and marks the vanished ones, whose rows stay; so the ids of the old snapshot and of the new one both resolve.
+Only then CURRENT moves.
+"""
+
+from contextlib import closing
+from dataclasses import dataclass
+
+from emotion.errors import EmptyGalleryError, SnapshotCorruptError, StoreError, StoreMissingError
+from emotion.runtime import Device
+from index.catalog import CatalogEntry
+from index.embed import BATCH_SIZE, Embedder, embed_pictures
+from index.gallery import GalleryRoot, StoreConfig, find_pictures
+from index.journal import Journal
+from index.manifest import BuildCounts, SnapshotManifest
+from index.progress import OnProgress, Progress, Skipped, Stage, ignore
+from index.rows import GalleryRows, KnownRows
+from index.scan import scan_files
+from index.snapshot import SnapshotDraft
+from index.spec import IndexSpec
+from index.store import SnapshotStore
+
+KEEP_VERSIONS = 3
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a build published and what it left out."""
+
+    manifest: SnapshotManifest
+    skipped: tuple[Skipped, ...]
+
+
+def rebuild(
+    store: SnapshotStore,
+    embedder: Embedder,
+    *,
+    root: GalleryRoot | None = None,
+    spec: IndexSpec | None = None,
+    batch_size: int = BATCH_SIZE,
+    on_progress: OnProgress = ignore,
+) -> Rebuilt:
+    """Index a store's gallery and uploads, embedding only new or changed pictures.
+
+    Interrupted anywhere, by an exception or a kill, it leaves the live snapshot as it was, and the next call goes on
+    from what was embedded.
+
+    Args:
+        store: where to publish.
+        embedder: the model.
+        root: the gallery from now on; the one in store.json by default.
+        spec: kind of index.
+        batch_size: pictures an inference.
+        on_progress: told how far the build is; what it raises stops the build.
+
+    Raises:
+        StoreLockedError: another process is writing.
+        StoreMissingError: no root was given and the store knows none.
+        DataError: the root cannot be read.
+        EmptyGalleryError: no picture could be used.
+    """
+    with store.writer_lock():
+        try:
+            config = StoreConfig(roots=(root,)) if root else store.config()
+            return _Build(store, embedder, config, spec or IndexSpec(), batch_size, on_progress).run()
+        except OSError as error:
+            raise StoreError(f"cannot build the index in {store.root}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Build:
+    store: SnapshotStore
+    embedder: Embedder
+    config: StoreConfig
+    spec: IndexSpec
+    batch_size: int
+    on_progress: OnProgress
+
+    def run(self) -> Rebuilt:
+        store = self.store
+        scan = scan_files(find_pictures(store.root, self.config), store.catalog, self.on_progress)
+        journal = self._journal()
+        known = KnownRows([*self._live_rows(), *journal.chunks()])
+        missing = [picture for picture in scan.pictures if picture.id not in known]
+        skipped = [*scan.skipped, *self._embed(missing, known, journal)]
+        usable = [picture for picture in scan.pictures if picture.id in known]
+        if not usable:
+            raise self._empty_gallery(skipped)
+        n_reused = len(scan.pictures) - len(missing)
+        counts = BuildCounts(
+            embedded=len(usable) - n_reused, reused=n_reused, duplicates=scan.n_duplicates, skipped=len(skipped)
+        )
+        manifest = self._publish(self._draft(known, usable, counts), usable, scan.gone)
+        journal.discard()
+        store.prune(KEEP_VERSIONS)
+        return Rebuilt(manifest, tuple(skipped))
+
+    def _journal(self) -> Journal:
+        embedder = self.embedder
+        key = f"{embedder.model_id}-{embedder.precision}"
+        return Journal(self.store.partial, key, embedder.dim, len(embedder.taxonomy.names))
+
+    def _live_rows(self) -> list[GalleryRows]:
+        """The live snapshot's rows if this model made them; a damaged snapshot is replaced, not an obstacle."""
+        try:
+            snapshot = self.store.load(device=Device.CPU)
+        except (StoreMissingError, SnapshotCorruptError):
+            return []
+        embedder, manifest = self.embedder, snapshot.manifest
+        made_by = (manifest.model_id, manifest.precision, manifest.dim)
+        return [snapshot.rows] if made_by == (embedder.model_id, embedder.precision, embedder.dim) else []
+
+    def _embed(self, missing: list[CatalogEntry], known: KnownRows, journal: Journal) -> list[Skipped]:
+        skipped: list[Skipped] = []
+        done = 0
+        try:
+            with closing(embed_pictures(missing, self.store.root, self.embedder, self.batch_size)) as batches:
+                for rows, skipped_now in batches:
+                    known.add(rows)
+                    journal.append(rows)
+                    skipped += skipped_now
+                    done += len(rows) + len(skipped_now)
+                    self.on_progress(Progress(Stage.EMBED, done, len(missing)))
+        finally:
+            journal.flush()
+        return skipped
+
+    def _draft(self, known: KnownRows, usable: list[CatalogEntry], counts: BuildCounts) -> SnapshotDraft:
+        return SnapshotDraft(
+            rows=known.gather([picture.id for picture in usable]),
+            model_id=self.embedder.model_id,
+            precision=self.embedder.precision,
+            taxonomy=self.embedder.taxonomy.names,
+            counts=counts,
+            spec=self.spec,
+        )
+
+    def _publish(self, draft: SnapshotDraft, usable: list[CatalogEntry], gone: frozenset[str]) -> SnapshotManifest:
+        count = len(usable)
+        self.on_progress(Progress(Stage.BUILD, 0, count))
+        staged = self.store.stage(draft)
+        self.on_progress(Progress(Stage.BUILD, count, count))
+        self.store.catalog.update(usable, gone)
+        self.store.write_config(self.config)
+        self.store.publish(staged)
+        self.on_progress(Progress(Stage.PUBLISH, count, count))
+        return staged.manifest
+
+    def _empty_gallery(self, skipped: list[Skipped]) -> EmptyGalleryError:
+        places = ", ".join(str(root.located(self.store.root)) for root in self.config.roots)
+        message = f"nothing to index: no usable JPEG, PNG or WebP picture (.jpg .jpeg .png .webp) in {places}"
+        if skipped:
+            message += f"; {len(skipped)} skipped, the first: {skipped[0].path}: {skipped[0].reason}"
+        return EmptyGalleryError(message)

@@ -1,0 +1,163 @@
+"""One immutable snapshot: writing its folder, reading it back, and not trusting it until it proved whole."""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import faiss
+import numpy as np
+
+from emotion.arrays import Embeddings, ProbabilityRows
+from emotion.bundle import file_sha256
+from emotion.errors import SnapshotCorruptError, StoreError
+from emotion.runtime import Device
+from index.build import build_index, measure_recall
+from index.device import to_device
+from index.durable import fsync
+from index.manifest import MANIFEST_NAME, BuildCounts, SnapshotManifest, read_manifest, write_manifest
+from index.rows import GalleryRows, decode_ids, encode_ids
+from index.search import SearchIndex
+from index.spec import IndexSpec
+
+VECTORS: Final = "vectors.npy"
+IDS: Final = "ids.npy"
+PROBABILITIES: Final = "probabilities.npy"
+INDEX: Final = "index.faiss"
+FILES: Final = (VECTORS, IDS, PROBABILITIES, INDEX)
+
+
+@dataclass(frozen=True)
+class SnapshotDraft:
+    """What a snapshot is made of; ids ascend."""
+
+    rows: GalleryRows
+    model_id: str
+    precision: str
+    taxonomy: tuple[str, ...]
+    counts: BuildCounts = field(default_factory=BuildCounts)
+    spec: IndexSpec = field(default_factory=IndexSpec)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot ready to be searched."""
+
+    manifest: SnapshotManifest
+    index: SearchIndex
+    ids: tuple[str, ...]
+    """Ascending; position is the row."""
+    vectors: Embeddings
+    """Memory-mapped, read-only."""
+    probabilities: ProbabilityRows
+
+    def row_of(self, item_id: str) -> int | None:
+        """Row of a picture; None when the snapshot does not hold it."""
+        row = bisect_left(self.ids, item_id)
+        return row if row < len(self.ids) and self.ids[row] == item_id else None
+
+    @property
+    def rows(self) -> GalleryRows:
+        """Ids, vectors and probabilities together, as plain views: rows of a memory map are slow to make."""
+        return GalleryRows(self.ids, np.asarray(self.vectors), np.asarray(self.probabilities))
+
+
+def write_snapshot(folder: Path, draft: SnapshotDraft, version: str) -> SnapshotManifest:
+    """Build the index and write every file of a snapshot into an empty folder, down to the disk.
+
+    Raises:
+        StoreError: the draft has ids that do not ascend, or numbers that are not finite.
+    """
+    rows = draft.rows
+    _check_rows(rows)
+    index = build_index(rows.vectors, draft.spec)
+    np.save(folder / VECTORS, rows.vectors.astype(np.float32, copy=False))
+    np.save(folder / IDS, encode_ids(rows.ids))
+    np.save(folder / PROBABILITIES, rows.probabilities.astype(np.float32, copy=False))
+    faiss.write_index(index, str(folder / INDEX))
+    manifest = SnapshotManifest(
+        version=version,
+        created=datetime.now(UTC),
+        model_id=draft.model_id,
+        precision=str(draft.precision),
+        dim=rows.vectors.shape[1],
+        count=len(rows),
+        index=draft.spec,
+        recall=measure_recall(SearchIndex(to_device(index, Device.CPU), rows.vectors, rows.ids), rows.vectors),
+        taxonomy=draft.taxonomy,
+        counts=draft.counts,
+        files={name: file_sha256(folder / name) for name in FILES},
+    ).sealed()
+    write_manifest(folder, manifest)
+    for name in (*FILES, MANIFEST_NAME):
+        fsync(folder / name)
+    fsync(folder)
+    return manifest
+
+
+def read_snapshot(folder: Path, device: Device = Device.AUTO) -> Snapshot:
+    """Load a snapshot after checking every file's hash: FAISS and numpy load a flipped bit without complaint.
+
+    Raises:
+        SnapshotCorruptError: a file is missing, damaged or does not fit the others; its name is in the message.
+        RuntimeUnavailableError: the device is not there.
+    """
+    manifest = read_manifest(folder)
+    _check_files(folder, manifest)
+    vectors = _load(folder / VECTORS, lambda file: np.load(file, mmap_mode="r", allow_pickle=False))
+    probabilities = _load(folder / PROBABILITIES, lambda file: np.load(file, mmap_mode="r", allow_pickle=False))
+    ids = _load(folder / IDS, lambda file: decode_ids(np.load(file, allow_pickle=False)))
+    index = _load(folder / INDEX, lambda file: faiss.read_index(str(file)))
+    n, d = manifest.count, manifest.dim
+    _expect(folder / VECTORS, (vectors.shape, vectors.dtype), ((n, d), np.float32))
+    _expect(folder / PROBABILITIES, probabilities.shape, (n, len(manifest.taxonomy)))
+    _expect(folder / IDS, len(ids), n)
+    _expect(folder / INDEX, (index.ntotal, index.d), (n, d))
+    search = SearchIndex(to_device(index, device), vectors, ids)
+    return Snapshot(manifest, search, ids, vectors, probabilities)
+
+
+def verify_snapshot(folder: Path) -> SnapshotManifest:
+    """All checks of read_snapshot, and the one too slow for every start: recall against exact search."""
+    snapshot = read_snapshot(folder, Device.CPU)
+    recall = measure_recall(snapshot.index, snapshot.vectors)
+    if recall < snapshot.manifest.recall:
+        raise SnapshotCorruptError(
+            f"{folder / INDEX} finds {recall:.3f} of the true neighbours, "
+            f"{snapshot.manifest.recall:.3f} when it was built; build the index again"
+        )
+    return snapshot.manifest
+
+
+def _check_rows(rows: GalleryRows) -> None:
+    if any(a >= b for a, b in pairwise(rows.ids)):
+        raise StoreError("a snapshot's ids must be distinct and ascend: equal distances are ordered by row")
+    if not (np.isfinite(rows.vectors).all() and np.isfinite(rows.probabilities).all()):
+        raise StoreError("a snapshot's vectors and probabilities must be finite: no distance to NaN can be ordered")
+
+
+def _check_files(folder: Path, manifest: SnapshotManifest) -> None:
+    if set(manifest.files) != set(FILES):
+        raise SnapshotCorruptError(f"{folder / MANIFEST_NAME} lists other files than {', '.join(FILES)}")
+    for name, expected in manifest.files.items():
+        if _load(folder / name, file_sha256) != expected:
+            raise SnapshotCorruptError(
+                f"{folder / name} differs from its recorded hash; build the index again or roll back"
+            )
+
+
+def _load(file: Path, read: Callable[[Path], Any]) -> Any:
+    try:
+        return read(file)
+    except FileNotFoundError as error:
+        raise SnapshotCorruptError(f"{file} is missing; build the index again or roll back") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SnapshotCorruptError(f"{file} cannot be read: {error}") from error
+
+
+def _expect(file: Path, found: object, expected: object) -> None:
+    if found != expected:
+        raise SnapshotCorruptError(f"{file} holds {found}, not {expected} as the manifest says")

@@ -1,0 +1,131 @@
+"""Errors of the service, and the one table from every error to its HTTP status and stable `code`."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+from emotion.errors import (
+    FeelalikeError,
+    PictureError,
+    PictureFault,
+    SnapshotMismatchError,
+    StoreLockedError,
+)
+
+
+class MalformedBodyError(FeelalikeError):
+    """A request body that is not what it claims to be, or lacks the picture."""
+
+
+class UnsupportedContentTypeError(FeelalikeError):
+    """A request body of a kind that cannot hold a picture."""
+
+
+class UploadTimeoutError(FeelalikeError):
+    """A picture that did not arrive in time."""
+
+
+class InvalidParameterError(FeelalikeError):
+    """A parameter out of range."""
+
+
+class UnauthorizedError(FeelalikeError):
+    """No token, or a wrong one."""
+
+
+class UnknownImageError(FeelalikeError):
+    """An id that the gallery does not have."""
+
+
+class ImageFileMissingError(FeelalikeError):
+    """A picture of the gallery whose original has vanished or changed."""
+
+
+class UnknownJobError(FeelalikeError):
+    """An id that no job of this process has."""
+
+
+class RebuildRunningError(FeelalikeError):
+    """A rebuild was asked for while one runs."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"a rebuild is already running: /admin/jobs/{job_id}")
+        self.job_id = job_id
+
+
+class NothingToRollBackError(FeelalikeError):
+    """There is no earlier version."""
+
+
+class PageMissingError(FeelalikeError):
+    """The files of the web page are not installed."""
+
+
+class OverloadedError(FeelalikeError):
+    """More work than the service accepts at a time."""
+
+
+class NotReadyError(FeelalikeError):
+    """The model or the index is not there (yet)."""
+
+
+class ModelOutputError(FeelalikeError):
+    """The model gave numbers that are not finite."""
+
+
+class Answer(NamedTuple):
+    """How an error is answered."""
+
+    status: HTTPStatus
+    code: str
+    title: str
+    headers: Mapping[str, str] = {}
+
+
+INTERNAL: Final = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Internal error")
+INVALID_PARAMETER: Final = Answer(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_parameter", "Parameter out of range")
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="feelalike admin"'}
+
+TABLE: Final[Mapping[type[FeelalikeError] | PictureFault, Answer]] = {
+    MalformedBodyError: Answer(HTTPStatus.BAD_REQUEST, "malformed_body", "Malformed body"),
+    PictureFault.EMPTY: Answer(HTTPStatus.BAD_REQUEST, "empty_picture", "Empty picture"),
+    UnauthorizedError: Answer(HTTPStatus.UNAUTHORIZED, "unauthorized", "Admin token needed", _CHALLENGE),
+    UnknownImageError: Answer(HTTPStatus.NOT_FOUND, "unknown_image", "Unknown picture"),
+    ImageFileMissingError: Answer(HTTPStatus.NOT_FOUND, "image_file_missing", "Original missing"),
+    PictureFault.UNREADABLE: Answer(HTTPStatus.NOT_FOUND, "image_file_missing", "Original missing"),
+    UnknownJobError: Answer(HTTPStatus.NOT_FOUND, "unknown_job", "Unknown job"),
+    PageMissingError: Answer(HTTPStatus.NOT_FOUND, "page_missing", "Page not installed"),
+    UploadTimeoutError: Answer(HTTPStatus.REQUEST_TIMEOUT, "upload_timeout", "Upload too slow"),
+    RebuildRunningError: Answer(HTTPStatus.CONFLICT, "rebuild_running", "Rebuild running"),
+    StoreLockedError: Answer(HTTPStatus.CONFLICT, "store_locked", "Index being written"),
+    SnapshotMismatchError: Answer(HTTPStatus.CONFLICT, "snapshot_mismatch", "Index of another model"),
+    NothingToRollBackError: Answer(HTTPStatus.CONFLICT, "nothing_to_roll_back", "No earlier version"),
+    PictureFault.TOO_MANY_BYTES: Answer(HTTPStatus.CONTENT_TOO_LARGE, "picture_too_large", "Too many bytes"),
+    UnsupportedContentTypeError: Answer(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_content_type", "Unsupported content type"
+    ),
+    PictureFault.UNSUPPORTED_FORMAT: Answer(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_format", "Not a JPEG, PNG or WebP picture"
+    ),
+    PictureFault.UNDECODABLE: Answer(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "undecodable_picture", "Picture cannot be decoded"
+    ),
+    PictureFault.TOO_MANY_PIXELS: Answer(HTTPStatus.UNPROCESSABLE_ENTITY, "too_many_pixels", "Too many pixels"),
+    InvalidParameterError: INVALID_PARAMETER,
+    OverloadedError: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too busy", {"Retry-After": "1"}),
+    NotReadyError: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", "Not ready", {"Retry-After": "5"}),
+    ModelOutputError: INTERNAL,
+}
+
+
+def answer_for(error: FeelalikeError) -> Answer:
+    """The line of the table for an error; an error that is not in it is our fault: 500."""
+    if isinstance(error, PictureError):
+        return TABLE[error.fault]
+    return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), INTERNAL)
+
+
+def http_answer(status: int) -> Answer:
+    """How the framework's own refusals (no such route, wrong method) are answered."""
+    phrase = HTTPStatus(status).phrase
+    return Answer(HTTPStatus(status), phrase.lower().replace(" ", "_").replace("-", "_"), phrase)

@@ -1,0 +1,94 @@
+"""Every refusal as application/problem+json (RFC 9457), with a stable `code` and the request id."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from emotion.errors import FeelalikeError
+from service.errors import INTERNAL, INVALID_PARAMETER, TABLE, Answer, RebuildRunningError, answer_for, http_answer
+
+MEDIA_TYPE: Final = "application/problem+json"
+INTERNAL_DETAIL: Final = "something went wrong here; the log has the details under this request id"
+
+_log = logging.getLogger("feelalike.http")
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make an app answer all its errors as problems."""
+    app.add_exception_handler(FeelalikeError, _own_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+
+
+def problem(request: Request, answer: Answer, detail: str, **extra: Any) -> JSONResponse:
+    """The response for an answer of the table."""
+    request.state.problem_code = answer.code
+    content = {
+        "type": f"urn:feelalike:problem:{answer.code}",
+        "title": answer.title,
+        "status": answer.status,
+        "detail": detail,
+        "code": answer.code,
+        "request_id": request.state.request_id,
+        **extra,
+    }
+    return JSONResponse(content, answer.status, headers=dict(answer.headers), media_type=MEDIA_TYPE)
+
+
+def internal_problem(request: Request) -> JSONResponse:
+    """The response for an error nobody foresaw: it says nothing of our insides."""
+    return problem(request, INTERNAL, INTERNAL_DETAIL)
+
+
+def problem_docs(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route: which refusals it may give, and their codes."""
+    return {int(status): _documented(status) for status in statuses}
+
+
+def _documented(status: HTTPStatus) -> dict[str, Any]:
+    answers = [INTERNAL, *TABLE.values()]
+    codes = sorted({answer.code for answer in answers if answer.status is status})
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": f"{status.phrase}: {', '.join(codes)}", "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+async def _own_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, FeelalikeError):
+        raise error
+    answer = answer_for(error)
+    if answer is INTERNAL:
+        _log.error("%s", error, exc_info=error)
+        return internal_problem(request)
+    extra = {"job_id": error.job_id} if isinstance(error, RebuildRunningError) else {}
+    return problem(request, answer, str(error), **extra)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    answer = http_answer(error.status_code)
+    detail = f"no such route: {request.url.path}; /docs lists them" if error.status_code == 404 else str(error.detail)
+    return problem(request, answer._replace(headers=error.headers or {}), detail)
+
+
+async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    return problem(request, INVALID_PARAMETER, _readable(error.errors()))
+
+
+def _readable(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Pydantic's list of errors as one sentence: `k: Input should be greater than or equal to 1, not 0`."""
+    parts = []
+    for error in errors:
+        place = ".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0])
+        given = error.get("input")
+        shown = f", not {str(given)[:40]}" if isinstance(given, str | int | float) else ""
+        parts.append(f"{place}: {error['msg']}{shown}")
+    return "; ".join(parts)

@@ -1,0 +1,1 @@
+"""The routes, a module for every part of the API."""

@@ -1,0 +1,124 @@
+"""Every setting of the service: from FEELALIKE_* variables, or from flags, which win."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from emotion.errors import ConfigError
+from emotion.images import DEFAULT_LIMITS, PictureLimits
+from emotion.runtime import Device
+
+PREFIX: Final = "FEELALIKE_"
+_LIKELY_TYPO: Final = 0.85
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class ServiceSettings(BaseSettings):
+    """What an operator may set."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    bundle: Path = Field(description="Folder of the model, as `python -m training fit` writes it.")
+    store: Path = Field(description="Folder of the index, as `python -m index build` writes it.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one and logs it.")
+    device: Device = Field(
+        default=Device.AUTO, description="Where model and index run: auto takes CUDA where there is a GPU."
+    )
+    admin_token: SecretStr | None = Field(
+        default=None, description="Bearer token of the admin routes; without one they answer 401."
+    )
+    max_upload_bytes: int = Field(
+        default=DEFAULT_LIMITS.max_bytes, gt=0, description="Largest picture accepted, in bytes; above it: 413."
+    )
+    max_pixels: int = Field(
+        default=DEFAULT_LIMITS.max_pixels, gt=0, description="Most pixels a picture may have, width x height; else 422."
+    )
+    max_k: int = Field(default=100, ge=1, le=1000, description="Most results one search may ask for; above it: 422.")
+    default_k: int = Field(default=10, ge=1, description="Results of a search that does not say how many it wants.")
+    max_uploads: int = Field(
+        default=32, ge=1, description="Pictures being received or decoded at a time; more are answered 503."
+    )
+    upload_timeout_s: float = Field(default=60.0, gt=0, description="Longest time a picture may take to arrive.")
+    queue_size: int = Field(default=64, ge=1, description="Pictures that may wait for the model; more are answered 503.")
+    max_batch: int = Field(default=8, ge=1, description="Most waiting pictures the model takes at once.")
+    decode_threads: int = Field(
+        default=min(4, os.cpu_count() or 1), ge=1, description="Threads that decode pictures; by default up to 4."
+    )
+    model_threads: int | None = Field(
+        default=None, ge=1, description="Cores the model uses on a CPU; all of them by default."
+    )
+    poll_interval_s: float = Field(
+        default=0.5, gt=0, description="How often the service looks whether a new index was published, in seconds."
+    )
+    shutdown_grace_s: int = Field(
+        default=10, ge=1, description="How long running requests may take to end after SIGTERM, in seconds."
+    )
+    log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error.")
+
+    @field_validator("admin_token")
+    @classmethod
+    def _no_empty_token(cls, token: SecretStr | None) -> SecretStr | None:
+        """An empty variable, as a compose file passes on, means no token and not the token ''."""
+        return token if token is not None and token.get_secret_value().strip() else None
+
+    @model_validator(mode="after")
+    def _default_within_limit(self) -> Self:
+        if self.default_k > self.max_k:
+            raise ValueError(f"default_k is {self.default_k}, above max_k, which is {self.max_k}")
+        return self
+
+    @property
+    def picture_limits(self) -> PictureLimits:
+        """What an uploaded picture may cost."""
+        return PictureLimits(max_bytes=self.max_upload_bytes, max_pixels=self.max_pixels)
+
+
+def read_settings(flags: Mapping[str, Any]) -> ServiceSettings:
+    """Settings from the environment, overridden by the flags that were given (those not None).
+
+    Raises:
+        ConfigError: a setting is missing, out of range, or a variable is likely a misspelt one.
+    """
+    _check_spelling(os.environ)
+    try:
+        return ServiceSettings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigError("; ".join(_complaint(problem) for problem in error.errors())) from error
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"{PREFIX}{name.upper()}"
+
+
+def _complaint(problem: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        return f"--{name} is missing; give it, or set {variable(name)}"
+    # The value itself may be the token, so it is not repeated.
+    return f"{variable(name)} (--{name.replace('_', '-')}): {problem['msg']}" if name else str(problem["msg"])
+
+
+def _check_spelling(environment: Mapping[str, str]) -> None:
+    """Other programs may use the prefix too, so only a near miss is an error."""
+    known = [variable(name) for name in ServiceSettings.model_fields]
+    for name in environment:
+        if name.startswith(PREFIX) and name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=_LIKELY_TYPO)
+            if nearest:
+                raise ConfigError(f"the variable {name} is unknown; did you mean {nearest[0]}?")

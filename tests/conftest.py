@@ -1,0 +1,36 @@
+"""What all tests share: where real photos and the shipped bundle are, and reproducible torch."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def shipped_bundle() -> Path:
+    """The bundle in models/."""
+    found = sorted((ROOT / "models").glob("*/bundle.json"))
+    if not found:
+        pytest.skip("no bundle in models/")
+    return found[0].parent
+
+
+@pytest.fixture
+def fi_mini() -> Path:
+    """Real labelled photos."""
+    return _test_data("fi-mini")
+
+
+@pytest.fixture
+def emotion6() -> Path:
+    """Real photos with votes."""
+    return _test_data("emotion6")
+
+
+def _test_data(name: str) -> Path:
+    base = os.environ.get("FEELALIKE_TEST_DATA")
+    if not base or not (Path(base) / name).is_dir():
+        pytest.skip(f"FEELALIKE_TEST_DATA names no folder with {name}")
+    return Path(base) / name

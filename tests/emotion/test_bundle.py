@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from emotion.bundle import MANIFEST_NAME, ONNX_NAME, WEIGHTS_NAME, load_bundle, with_manifest
+from emotion.errors import BundleError
+from fakes import tiny_bundle
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    written = tiny_bundle(tmp_path / "bundle")
+    assert load_bundle(tmp_path / "bundle").manifest == written.manifest
+
+
+def test_model_id_follows_what_decides_the_numbers(tmp_path: Path) -> None:
+    first = tiny_bundle(tmp_path / "a")
+    assert tiny_bundle(tmp_path / "same", metrics={"x": 1}, terms="others").model_id == first.model_id
+    assert tiny_bundle(tmp_path / "weights", salt="2").model_id != first.model_id
+    assert tiny_bundle(tmp_path / "temperature", temperature=2.0).model_id != first.model_id
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_NAME, ONNX_NAME])
+def test_a_flipped_bit_is_found(tmp_path: Path, name: str) -> None:
+    tiny_bundle(tmp_path / "bundle")
+    file = tmp_path / "bundle" / name
+    file.write_bytes(bytes([file.read_bytes()[0] ^ 1]) + file.read_bytes()[1:])
+    with pytest.raises(BundleError, match=name):
+        load_bundle(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_NAME, ONNX_NAME, MANIFEST_NAME])
+def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
+    tiny_bundle(tmp_path / "bundle")
+    (tmp_path / "bundle" / name).unlink()
+    with pytest.raises(BundleError, match=name):
+        load_bundle(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("schema_version", 2, "schema 2"),
+        ("temperature", 3.0, "edited"),
+        ("taxonomy", {"name": "x", "emotions": []}, "not valid"),
+        ("unheard_of", 1, "not valid"),
+    ],
+)
+def test_an_edited_manifest_is_refused(tmp_path: Path, key: str, value: object, message: str) -> None:
+    tiny_bundle(tmp_path / "bundle")
+    file = tmp_path / "bundle" / MANIFEST_NAME
+    file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
+    with pytest.raises(BundleError, match=message):
+        load_bundle(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "{}", "null"])
+def test_a_broken_manifest_is_refused(tmp_path: Path, content: str) -> None:
+    tiny_bundle(tmp_path / "bundle")
+    (tmp_path / "bundle" / MANIFEST_NAME).write_text(content)
+    with pytest.raises(BundleError, match="not a bundle manifest"):
+        load_bundle(tmp_path / "bundle")
+
+
+def test_replacing_a_bundle_leaves_one_folder(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "bundle")
+    second = tiny_bundle(tmp_path / "bundle", salt="2")
+    assert load_bundle(tmp_path / "bundle").model_id == second.model_id
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_failed_write_leaves_the_old_bundle(tmp_path: Path) -> None:
+    first = tiny_bundle(tmp_path / "bundle")
+    with pytest.raises(ValueError, match="temperature"):
+        tiny_bundle(tmp_path / "bundle", salt="2", temperature=-1.0)
+    assert load_bundle(tmp_path / "bundle").model_id == first.model_id
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_with_manifest_changes_facts_but_never_numbers(tmp_path: Path) -> None:
+    bundle = tiny_bundle(tmp_path / "bundle")
+    with_manifest(bundle, metrics={"accuracy": 0.5})
+    assert load_bundle(tmp_path / "bundle").manifest.metrics == {"accuracy": 0.5}
+    with pytest.raises(BundleError, match="new bundle"):
+        with_manifest(bundle, temperature=2.0)

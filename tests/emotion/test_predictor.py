@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emotion.errors import PictureError
+from emotion.predictor import Predictor, softmax
+from fakes import DIM, FakeRuntime, encoded, tiny_bundle, tiny_predictor, write_gallery
+
+
+def test_embeddings_have_unit_norm_and_probabilities_sum_to_one(tmp_path: Path) -> None:
+    predictions = tiny_predictor(tmp_path).predict([encoded(seed) for seed in range(5)])
+    assert predictions.embeddings.shape == (5, DIM)
+    assert np.linalg.norm(predictions.embeddings, axis=1) == pytest.approx(np.ones(5), abs=1e-6)
+    assert predictions.probabilities.sum(axis=1) == pytest.approx(np.ones(5), abs=1e-6)
+    assert predictions.embeddings.dtype == predictions.probabilities.dtype == np.float32
+
+
+def test_a_path_and_its_bytes_are_the_same_picture(tmp_path: Path) -> None:
+    (path,) = write_gallery(tmp_path / "gallery", 1)
+    predictor = tiny_predictor(tmp_path)
+    assert np.array_equal(predictor.prepare(path), predictor.prepare(path.read_bytes()))
+
+
+def test_temperature_softens_without_changing_the_order(tmp_path: Path) -> None:
+    sharp = tiny_predictor(tmp_path)
+    soft = Predictor(tiny_bundle(tmp_path / "soft", temperature=4.0), FakeRuntime())
+    a, b = (p.predict([encoded(3)]).probabilities[0] for p in (sharp, soft))
+    assert np.array_equal(a.argsort(), b.argsort())
+    assert b.max() < a.max()
+
+
+def test_a_bad_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    with pytest.raises(PictureError, match=r"bad\.png"):
+        tiny_predictor(tmp_path).prepare(tmp_path / "bad.png")
+
+
+def test_softmax_does_not_overflow() -> None:
+    assert softmax(np.array([[1000.0, 1000.0]], dtype=np.float32)).tolist() == [[0.5, 0.5]]

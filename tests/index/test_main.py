@@ -1,0 +1,170 @@
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fakes import encoded
+from index.__main__ import app
+from index.store import SnapshotStore
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def invoke(tmp_path, predictor):
+    """Runs the command line in this process, with the fake model in place of OpenVINO."""
+
+    def run(*arguments: object, embedder=predictor):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], obj=lambda _bundle, _device: embedder)
+
+    return run
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "index", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def json_lines(output: str) -> list[dict]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_build_then_rebuild(invoke, store, gallery):
+    (gallery / "awe/broken.jpg").write_text("no picture")
+    first = invoke("build", "--bundle", "b", "--gallery", gallery, "--store", store.root)
+    assert first.exit_code == 0, first.output
+    assert "6 embedded" in first.output
+    assert "pictures/s" in first.output
+    assert "broken.jpg is not a JPEG, PNG or WebP picture" in first.output
+    assert f"next: python -m service --bundle b --store {store.root}" in first.output
+    again = invoke("build", "--bundle", "b", "--store", store.root)
+    assert "0 embedded, 6 reused" in again.output
+
+
+def test_json_progress(invoke, store, gallery):
+    (gallery / "awe/broken.jpg").write_text("no picture")
+    result = invoke("build", "--bundle", "b", "--gallery", gallery, "--store", store.root, "--json-progress")
+    *events, last = json_lines(result.stdout)
+    assert {"state": "running", "stage": "embed", "done": 7, "total": 7} in events
+    assert last["state"] == "succeeded"
+    assert last["version"] == store.current_version()
+    assert last["counts"] == {"embedded": 6, "reused": 0, "duplicates": 0, "skipped": 1}
+    assert last["skipped"][0]["path"].endswith("broken.jpg")
+
+
+def test_json_failure(invoke, store, tmp_path):
+    result = invoke("build", "--bundle", "b", "--gallery", tmp_path / "typo", "--store", store.root, "--json-progress")
+    assert result.exit_code == 1
+    (line,) = json_lines(result.stdout)
+    assert line["state"] == "failed"
+    assert "typo is neither a folder nor a CSV manifest" in line["error"]
+
+
+class Failing:
+    """A predictor whose device is lost."""
+
+    def __init__(self, predictor) -> None:
+        self._predictor = predictor
+
+    def __getattr__(self, name):
+        return getattr(self._predictor, name)
+
+    def infer(self, pixels):
+        raise RuntimeError("device lost")
+
+
+def test_programs_are_told_of_unforeseen_failures_too(invoke, store, gallery, predictor):
+    arguments = ("build", "--bundle", "b", "--gallery", gallery, "--store", store.root, "--json-progress")
+    result = invoke(*arguments, embedder=Failing(predictor))
+    assert result.exit_code == 1
+    assert json_lines(result.stdout)[-1] == {"state": "failed", "error": "RuntimeError: device lost"}
+
+
+class Stopping:
+    """A predictor that is told to stop after its first batch."""
+
+    def __init__(self, predictor, reason: signal.Signals) -> None:
+        self._predictor, self._reason = predictor, reason
+
+    def __getattr__(self, name):
+        return getattr(self._predictor, name)
+
+    def infer(self, pixels):
+        signal.raise_signal(self._reason)
+        return self._predictor.infer(pixels)
+
+
+@pytest.mark.parametrize("reason", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("flags", [[], ["--json-progress"]], ids=["people", "programs"])
+def test_a_stopped_build_leaves_the_live_snapshot(invoke, built, gallery, predictor, reason, flags):
+    before = built.current_version()
+    (gallery / "awe/new.png").write_bytes(encoded(100))
+    handler = signal.getsignal(signal.SIGTERM)
+    result = invoke("build", "--bundle", "b", "--store", built.root, *flags, embedder=Stopping(predictor, reason))
+    assert result.exit_code == 130
+    if flags:
+        assert json_lines(result.stdout)[-1] == {"state": "cancelled"}
+    else:
+        assert "interrupted; run the same command again" in result.output
+    assert built.current_version() == before
+    assert signal.getsignal(signal.SIGTERM) is handler
+    with built.writer_lock():
+        pass
+
+
+def test_info(invoke, built, gallery):
+    facts = json.loads(invoke("info", "--store", built.root, "--json").stdout)
+    assert facts["version"] == built.current_version()
+    assert facts["gallery"] == [str(gallery)]
+    assert (facts["count"], facts["dim"], facts["recall"], facts["kind"]) == (6, 8, 1.0, "flat")
+    readable = invoke("info", "--store", built.root).stdout
+    assert "6 embedded, 0 reused" in readable
+    assert "amusement, anger" in readable
+
+
+def test_a_store_typed_relatively_remembers_a_portable_gallery(invoke, tmp_path, gallery, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert invoke("build", "--bundle", "b", "--gallery", "gallery", "--store", "store").exit_code == 0
+    assert SnapshotStore(tmp_path / "store").config().roots[0].path == Path("../gallery")
+
+
+@pytest.mark.parametrize("name", ["build", "info", "verify"])
+def test_help_has_an_example(invoke, name):
+    assert f"python -m index {name}" in " ".join(invoke(name, "--help").output.split())
+
+
+def test_verify_as_a_process(built):
+    assert "is whole: 6 pictures" in command("verify", "--store", built.root).stderr
+    file = built.snapshots / built.current_version() / "index.faiss"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    result = command("verify", "--store", built.root)
+    assert result.returncode == 1
+    assert "index.faiss differs from its recorded hash" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["build", "--bundle", "nowhere", "--gallery", "g", "--store", "{}"], "no bundle at nowhere"),
+        (["build", "--bundle", "b", "--label-column", "mood", "--store", "{}"], "name it with --gallery"),
+        (["info", "--store", "{}"], "holds no index yet"),
+    ],
+)
+def test_errors_are_one_line(arguments, text, tmp_path):
+    result = command(*(argument.format(tmp_path / "store") for argument in arguments))
+    assert result.returncode == 1
+    assert text in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_index_needs_no_torch():
+    script = "import sys; sys.modules['torch'] = None; import index.__main__; assert 'openvino' not in sys.modules"
+    subprocess.run([sys.executable, "-W", "error", "-c", script], cwd=ROOT, check=True)

@@ -1,0 +1,172 @@
+"""Command line of the trainer: fit, evaluate, crossval."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emotion import console
+from emotion.console import EXIT_INTERRUPTED, say
+from emotion.errors import ConfigError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Train, evaluate and export models of picture emotions.",
+)
+
+ConfigOption = Annotated[str, typer.Option(help="A preset's name or a TOML file.")]
+DataOption = Annotated[Path, typer.Option(help="A CSV manifest, or a folder with manifest.csv or class folders.")]
+OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override: section.key=value; repeatable.")]
+LabelOption = Annotated[str | None, typer.Option(help="The manifest's column to read labels from.")]
+
+
+@app.command()
+def fit(
+    data: DataOption,
+    out: OutOption,
+    config: ConfigOption = "default",
+    set_: SetOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    gallery: Annotated[Path | None, typer.Option(help="Pictures to index with the new model.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Where the index of --gallery goes.")] = None,
+    label_column: LabelOption = None,
+) -> None:
+    """Train a model; writes OUT/bundle, OUT/metrics.json and OUT/report.html.
+
+    Ctrl-C is safe: the same command with `--resume` goes on after the last finished epoch, with the same result as
+    an unbroken run.
+
+    Examples:
+
+    `python -m training fit --config default --data photos --out runs/first`
+
+    `python -m training fit --data photos --out runs/quick --set network.freeze_trunk=true --set loop.epochs=5`
+
+    `python -m training fit --data photos --out runs/first --gallery photos --store store`
+    """
+    from training.config import load_config
+    from training.data.samples import read_samples
+    from training.run import fit_and_assess, load_taxonomy
+
+    if (gallery is None) != (store is None):
+        raise ConfigError("--gallery and --store go together: which pictures to index, and where the index goes")
+    _refuse_to_overwrite(out, resume=resume)
+    training_config = load_config(config, set_)
+    samples = read_samples(data, load_taxonomy(training_config), label_column)
+    try:
+        bundle, metrics = fit_and_assess(training_config, samples, out, data_name=data.name, resume=resume)
+    except KeyboardInterrupt:
+        say(f"interrupted; add --resume to the same command to go on after the last epoch in {out}")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if gallery is not None and store is not None:
+        _index(bundle.path, gallery, store)
+    print(json.dumps(metrics["validation"]))
+    say(f"written: {out / 'bundle'}, {out / 'metrics.json'}, {out / 'report.html'}")
+    say("next: " + _next_command(bundle.path, store))
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[Path, typer.Option(help="A bundle written by `fit`.")],
+    data: DataOption,
+    out: OutOption,
+    gallery: Annotated[Path | None, typer.Option(help="Labelled pictures to search; leave-one-out without.")] = None,
+    label_column: LabelOption = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    keep_training_pictures: Annotated[
+        bool, typer.Option("--keep-training-pictures", help="Judge also on pictures the bundle was trained on.")
+    ] = False,
+) -> None:
+    """Judge a bundle on labelled pictures; prints one JSON object (fractions 0..1) and writes OUT/report.html.
+
+    Retrieval is leave-one-out among the pictures, or against `--gallery`. Ties go by content hash. Pictures the
+    bundle was trained on are left out of the queries, and named.
+
+    Example: `python -m training evaluate --bundle runs/first/bundle --data test-photos --out runs/test`
+    """
+    from emotion.predictor import Predictor
+    from emotion.runtime import Device
+    from training.assess import assess, leave_out_training_pictures
+    from training.data.samples import read_samples
+
+    predictor = Predictor.open(bundle, Device(device))
+    queries = read_samples(data, predictor.taxonomy, label_column)
+    if not keep_training_pictures:
+        queries = leave_out_training_pictures(predictor.bundle, queries)
+    database = None if gallery is None else read_samples(gallery, predictor.taxonomy, label_column)
+    out.mkdir(parents=True, exist_ok=True)
+    figures = assess(predictor, queries, out / "report.html", gallery=database, data_name=data.name)
+    (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
+    print(json.dumps(figures))
+    say(f"written: {out / 'report.html'}")
+
+
+@app.command()
+def crossval(
+    data: DataOption,
+    out: OutOption,
+    config: ConfigOption = "default",
+    set_: SetOption = None,
+    folds: Annotated[str | None, typer.Option(help="Only these, e.g. 0 or 0,2.")] = None,
+    n_folds: Annotated[int, typer.Option(min=2)] = 5,
+    fold_seed: Annotated[int, typer.Option(help="Seed of the split; the recipe's own is in the config.")] = 0,
+    label_column: LabelOption = None,
+) -> None:
+    """Cross-validate a recipe; done folds are kept, so the same command goes on after an interrupt.
+
+    Example: `python -m training crossval --config default --data fi-mini --out runs/default`
+    """
+    from training.config import load_config
+    from training.crossval import cross_validate
+    from training.data.samples import read_samples
+    from training.data.splits import load_or_make_folds
+    from training.run import load_taxonomy
+
+    training_config = load_config(config, set_)
+    samples = read_samples(data, load_taxonomy(training_config), label_column)
+    split = load_or_make_folds(out / "folds.json", samples, n_folds, fold_seed)
+    only = None if folds is None else [_fold_number(part, n_folds) for part in folds.split(",")]
+    summary = cross_validate(training_config, samples, split, out, data_name=data.name, only=only)
+    print(json.dumps({"mean": summary["mean"], "sd": summary["sd"]}, indent=1))
+    say(f"written: {out / 'crossval.json'}")
+
+
+def _refuse_to_overwrite(out: Path, *, resume: bool) -> None:
+    if not resume and (out / "checkpoint.pt").exists():
+        raise ConfigError(f"{out} holds a run already; add --resume to go on with it, or choose another --out")
+
+
+def _index(bundle: Path, gallery: Path, store: Path) -> None:
+    from emotion.predictor import Predictor
+    from index.gallery import GalleryRoot
+    from index.rebuild import rebuild
+    from index.reporting import Bars, summarise
+    from index.store import SnapshotStore
+
+    target = SnapshotStore(store)
+    start = time.monotonic()
+    with Bars() as bars:
+        built = rebuild(target, Predictor.open(bundle), root=GalleryRoot.given(gallery, target.root), on_progress=bars)
+    summarise(built, time.monotonic() - start)
+
+
+def _next_command(bundle: Path, store: Path | None) -> str:
+    if store is not None:
+        return f"python -m service --bundle {bundle} --store {store}"
+    return f"python -m index build --bundle {bundle} --gallery FOLDER --store STORE"
+
+
+def _fold_number(text: str, n_folds: int) -> int:
+    if not text.strip().isdigit() or int(text) >= n_folds:
+        raise ConfigError(f"--folds takes numbers from 0 to {n_folds - 1}, not {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    console.run(app)

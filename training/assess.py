@@ -1,0 +1,57 @@
+"""What `evaluate` and the end of `fit` do: score through Predictor, write metrics and the report."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from emotion.bundle import Bundle
+from emotion.console import say
+from emotion.errors import DataError
+from emotion.predictor import Predictor
+from training.data.samples import Sample
+from training.evaluation.evaluate import evaluate, score
+from training.evaluation.report import write_report
+
+
+def assess(
+    predictor: Predictor,
+    queries: Sequence[Sample],
+    report: Path,
+    *,
+    gallery: Sequence[Sample] | None = None,
+    data_name: str,
+    history: Sequence[Mapping[str, float | int | None]] = (),
+) -> dict[str, Any]:
+    """Evaluate a bundle on labelled pictures, write the report, return the figures."""
+    scored = score(predictor, queries)
+    scored_gallery = None if gallery is None else score(predictor, gallery, "gallery")
+    evaluation = evaluate(scored, predictor.taxonomy, scored_gallery)
+    write_report(
+        report,
+        bundle_manifest=predictor.bundle.manifest,
+        evaluation=evaluation,
+        queries=scored,
+        gallery=scored_gallery,
+        data_name=data_name,
+        history=history,
+    )
+    protocol = "leave-one-out" if gallery is None else f"against a gallery of {len(gallery)} pictures"
+    return evaluation.figures() | {"protocol": protocol, "model_id": predictor.model_id}
+
+
+def leave_out_training_pictures(bundle: Bundle, samples: Sequence[Sample]) -> list[Sample]:
+    """The samples the bundle was not trained on; says which were left out.
+
+    Raises DataError when none is left: figures on training pictures would say nothing about new ones.
+    """
+    known = set(bundle.manifest.training_hashes)
+    unseen = [sample for sample in samples if sample.digest not in known]
+    left_out = [sample for sample in samples if sample.digest in known]
+    if left_out:
+        names = ", ".join(sample.path.name for sample in left_out[:5]) + (" ..." if len(left_out) > 5 else "")
+        say(f"warning: {len(left_out)} of {len(samples)} pictures trained this bundle and are left out: {names}")
+    if not unseen:
+        raise DataError(
+            "this bundle was trained on every one of these pictures; name others, or pass --keep-training-pictures"
+        )
+    return unseen

@@ -1,0 +1,95 @@
+"""Cross-validation of a recipe: saved folds, a bundle for each, both retrieval settings; resumable fold by fold."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion.console import say
+from emotion.predictor import Predictor
+from emotion.runtime import Device
+from training.config import TrainingConfig
+from training.data.samples import Sample
+from training.data.splits import Folds
+from training.evaluation.evaluate import Evaluation, evaluate, score
+from training.run import fit
+
+RESULT = "result.json"
+
+
+def cross_validate(
+    config: TrainingConfig,
+    samples: Sequence[Sample],
+    folds: Folds,
+    out: Path,
+    *,
+    data_name: str,
+    only: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Fit on all folds but one, test on that one, for each fold (or those in `only`).
+
+    A fold whose result.json is there is not run again. Returns and writes `out`/crossval.json: per fold and, over
+    the folds, mean and standard deviation of every figure in both settings.
+    """
+    numbers = sorted(set(folds.values())) if only is None else list(only)
+    results = [_fold(config, samples, folds, number, out / f"fold{number}", data_name) for number in numbers]
+    summary = {"config": config.model_dump(mode="json"), "folds": results, "mean": _reduce(results, np.mean)}
+    summary["sd"] = _reduce(results, lambda values: np.std(values, ddof=1) if len(values) > 1 else 0.0)
+    (out / "crossval.json").write_text(json.dumps(summary, indent=1) + "\n")
+    return summary
+
+
+def _fold(
+    config: TrainingConfig, samples: Sequence[Sample], folds: Folds, number: int, run: Path, data_name: str
+) -> dict[str, Any]:
+    result_path = run / RESULT
+    if result_path.is_file():
+        say(f"fold {number}: already done ({result_path})")
+        result: dict[str, Any] = json.loads(result_path.read_text())
+        if result["config"] != config.model_dump(mode="json"):
+            raise ValueError(f"{result_path} belongs to another configuration; choose another --out")
+        return result
+    train = [sample for sample in samples if folds[sample.digest] != number]
+    test = [sample for sample in samples if folds[sample.digest] == number]
+    bundle, _, _ = fit(config, train, run, data_name=f"{data_name}, without fold {number}", resume=True)
+    predictor = Predictor.open(bundle.path, Device.CPU)
+    queries, gallery = score(predictor, test, "test fold"), score(predictor, train, "training folds")
+    taxonomy = predictor.taxonomy
+    unseen, paper = evaluate(queries, taxonomy), evaluate(queries, taxonomy, gallery)
+    np.savez_compressed(
+        run / "test.npz",
+        embeddings=queries.embeddings,
+        probs=queries.probs,
+        labels=queries.labels,
+        digests=np.array([sample.digest for sample in queries.samples]),
+    )
+    result = {
+        "fold": number,
+        "config": config.model_dump(mode="json"),
+        "unseen_gallery": unseen.figures(),
+        "paper_protocol": paper.figures(),
+        "confusion": unseen.classification.confusion.tolist(),
+    }
+    result_path.write_text(json.dumps(result, indent=1) + "\n")
+    (run / "checkpoint.pt").unlink(missing_ok=True)
+    say(f"fold {number}: {_headline(unseen)}")
+    return result
+
+
+def _headline(e: Evaluation) -> str:
+    f = e.figures()
+    return "  ".join(
+        f"{k} {f[k]:.3f}" for k in ("accuracy", "accuracy_polarity", "mAP8", "NN", "P10", "mAP2", "prob_mAP8")
+    )
+
+
+def _reduce(results: Sequence[dict[str, Any]], reduce: Any) -> dict[str, dict[str, float]]:
+    reduced: dict[str, dict[str, float]] = {}
+    for setting in ("unseen_gallery", "paper_protocol"):
+        names = [name for name, value in results[0][setting].items() if isinstance(value, float)]
+        reduced[setting] = {
+            name: round(float(reduce([result[setting][name] for result in results])), 5) for name in names
+        }
+    return reduced

@@ -1,0 +1,52 @@
+"""Splits grouped by content hash, so that a picture and its copy never stand on both sides; saved as JSON."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from emotion.errors import DataError
+from training.data.samples import Sample
+
+Folds = dict[str, int]
+"""Content hash to fold number."""
+
+
+def make_folds(samples: Sequence[Sample], n_folds: int, seed: int) -> Folds:
+    """Stratified folds over content hashes."""
+    labels = np.array([sample.label for sample in samples])
+    groups = np.array([sample.digest for sample in samples])
+    smallest = int(np.bincount(labels)[np.unique(labels)].min())
+    if smallest < n_folds:
+        raise DataError(f"{n_folds} folds need {n_folds} pictures of each emotion; the rarest has {smallest}")
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    folds: Folds = {}
+    for number, (_, test) in enumerate(splitter.split(labels, labels, groups)):
+        folds.update({str(groups[row]): number for row in test})
+    return folds
+
+
+def load_or_make_folds(path: Path, samples: Sequence[Sample], n_folds: int, seed: int) -> Folds:
+    """Folds from a file, or new ones saved there; raises DataError when the file does not fit the pictures."""
+    if not path.is_file():
+        folds = make_folds(samples, n_folds, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"n_folds": n_folds, "seed": seed, "folds": folds}, indent=0) + "\n")
+        return folds
+    folds = dict(json.loads(path.read_text())["folds"])
+    missing = sum(sample.digest not in folds for sample in samples)
+    if missing:
+        raise DataError(f"{path} lacks {missing} of {len(samples)} pictures; remove it to make new folds")
+    return folds
+
+
+def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """Split off a stratified part, e.g. for validation; fraction 0 keeps everything in the first."""
+    if fraction == 0:
+        return list(samples), []
+    folds = make_folds(samples, max(2, round(1 / fraction)), seed)
+    kept = [sample for sample in samples if folds[sample.digest] != 0]
+    held = [sample for sample in samples if folds[sample.digest] == 0]
+    return kept, held

@@ -1,0 +1,1 @@
+"""Affective retrieval and classification metrics, and the report that shows them."""

@@ -1,0 +1,108 @@
+"""Evaluation of a bundle through Predictor, the path that serving takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from emotion.console import progress
+from emotion.predictor import Predictor
+from emotion.taxonomy import Taxonomy
+from training.data.samples import Sample
+from training.evaluation.classification import ClassificationMetrics, classification_metrics
+from training.evaluation.retrieval import DCG_CUT, RetrievalMetrics, rank, retrieval_metrics
+
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Predictions beside the truth, one row a picture, in the order of the samples' hashes."""
+
+    embeddings: Float32[np.ndarray, "n d"]
+    probs: Float32[np.ndarray, "n c"]
+    labels: Int64[np.ndarray, "n"]
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """One embedding judged by emotion and by polarity."""
+
+    by_emotion: RetrievalMetrics
+    by_polarity: RetrievalMetrics
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything measured on one set of queries."""
+
+    classification: ClassificationMetrics
+    sv: Retrieval
+    probabilities: Retrieval
+    """The class probabilities used as the embedding: what the SV must beat."""
+
+    def figures(self) -> dict[str, Any]:
+        """The flat JSON object of `training evaluate`; fractions 0..1."""
+        c, emotion = self.classification, self.sv.by_emotion
+        figures = {
+            "accuracy": c.accuracy,
+            "accuracy_polarity": c.accuracy_polarity,
+            "macro_f1": c.macro_f1,
+            "ece": c.ece,
+            "mAP8": emotion.mean_ap,
+            "mAP2": self.sv.by_polarity.mean_ap,
+            "NN": emotion.nn,
+            "P10": emotion.p_at_10,
+            "FT": emotion.ft,
+            "ST": emotion.st,
+            "DCG": emotion.dcg,
+            "ANMRR": emotion.anmrr,
+            "prob_mAP8": self.probabilities.by_emotion.mean_ap,
+            "prob_mAP2": self.probabilities.by_polarity.mean_ap,
+            "prob_NN": self.probabilities.by_emotion.nn,
+            "prob_P10": self.probabilities.by_emotion.p_at_10,
+        }
+        return {name: round(value, 5) for name, value in figures.items()} | {
+            "n_queries": emotion.n_queries,
+            "dcg_cut": f"first {DCG_CUT} m ranks",
+        }
+
+
+def score(predictor: Predictor, samples: Sequence[Sample], description: str = "evaluating") -> Scored:
+    """Predict every sample; the rows come ordered by content hash, which makes ties reproducible."""
+    ordered = sorted(samples, key=lambda sample: sample.digest)
+    parts = []
+    with progress(description, len(ordered), "pictures") as advance:
+        for start in range(0, len(ordered), BATCH):
+            batch = ordered[start : start + BATCH]
+            parts.append(predictor.predict([sample.path for sample in batch]))
+            advance(len(batch))
+    return Scored(
+        np.concatenate([part.embeddings for part in parts]),
+        np.concatenate([part.probabilities for part in parts]),
+        np.array([sample.label for sample in ordered], dtype=np.int64),
+        tuple(ordered),
+    )
+
+
+def evaluate(queries: Scored, taxonomy: Taxonomy, gallery: Scored | None = None) -> Evaluation:
+    """Judge queries against a gallery, or leave-one-out among themselves where none is given."""
+    return Evaluation(
+        classification_metrics(queries.probs, queries.labels, taxonomy),
+        _retrieval(queries, gallery, taxonomy, "embeddings"),
+        _retrieval(queries, gallery, taxonomy, "probs"),
+    )
+
+
+def _retrieval(queries: Scored, gallery: Scored | None, taxonomy: Taxonomy, field: str) -> Retrieval:
+    database = gallery or queries
+    own_row = np.arange(len(queries.labels)) if gallery is None else None
+    order = rank(getattr(queries, field), getattr(database, field), own_row)
+    by_emotion = database.labels[order] == queries.labels[:, None]
+    sides = taxonomy.polarity_codes()
+    query_side, database_side = sides[queries.labels], sides[database.labels]
+    by_polarity = (database_side[order] == query_side[:, None]) & (query_side >= 0)[:, None]
+    return Retrieval(retrieval_metrics(by_emotion), retrieval_metrics(by_polarity))

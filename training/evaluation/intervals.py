@@ -1,0 +1,103 @@
+"""95 % bootstrap intervals over queries; the model and the gallery are held fixed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from emotion.taxonomy import Polarity, Taxonomy
+from training.evaluation.classification import ClassificationMetrics, expected_calibration_error
+from training.evaluation.evaluate import Scored
+from training.evaluation.retrieval import RetrievalMetrics, retrieval_metrics
+
+RESAMPLES = 1000
+MEASURES = ("mean_ap", "nn", "ft", "st", "dcg", "anmrr", "p_at_10")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured value; NaN where nothing could be measured, without an interval where none was asked for."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def retrieval_estimates(
+    metrics: RetrievalMetrics, relevant: Bool[np.ndarray, "q m"], rng: np.random.Generator | None
+) -> dict[str, Estimate]:
+    """Every measure of `metrics` by its field's name, with intervals if a generator is given."""
+    points = _values(metrics)
+    if rng is None or metrics.n_queries == 0:
+        return {name: Estimate(float(value)) for name, value in zip(MEASURES, points, strict=True)}
+    shares = per_query(relevant)
+    found = _bootstrap(lambda rows: shares[rows].mean(axis=0), points, len(shares), rng)
+    return dict(zip(MEASURES, found, strict=True))
+
+
+def classification_estimates(
+    metrics: ClassificationMetrics, queries: Scored, taxonomy: Taxonomy, rng: np.random.Generator | None
+) -> dict[str, Estimate]:
+    """`accuracy`, `accuracy_polarity` and `ece`."""
+    names = ("accuracy", "accuracy_polarity", "ece")
+    points = np.array([getattr(metrics, name) for name in names])
+    if rng is None:
+        return {name: Estimate(float(value)) for name, value in zip(names, points, strict=True)}
+    probs, labels = queries.probs, queries.labels
+    correct = probs.argmax(axis=1) == labels
+    sided = polarity_correct(queries, taxonomy)
+
+    def accuracy(rows: Int64[np.ndarray, "n"]) -> Float64[np.ndarray, "2"]:
+        return np.array([correct[rows].mean(), expected_calibration_error(probs[rows], labels[rows])])
+
+    acc, ece = _bootstrap(accuracy, points[[0, 2]], len(labels), rng)
+    polarity = Estimate(float(points[1]))
+    if len(sided):
+        (polarity,) = _bootstrap(lambda rows: sided[rows].mean(keepdims=True), points[[1]], len(sided), rng)
+    return dict(zip(names, (acc, polarity, ece), strict=True))
+
+
+def polarity_correct(queries: Scored, taxonomy: Taxonomy) -> Bool[np.ndarray, "s"]:
+    """Whether the larger summed probability names the right side, for the queries whose label takes one."""
+    sides = taxonomy.polarity_probabilities(queries.probs)
+    truth = taxonomy.polarity_codes()[queries.labels]
+    named = sides[Polarity.POSITIVE] > sides[Polarity.NEGATIVE]
+    return np.asarray((named == truth)[truth >= 0])
+
+
+def per_query(relevant: Bool[np.ndarray, "q m"]) -> Float64[np.ndarray, "q 7"]:
+    """What each query adds to the seven means; queries without a relevant picture are left out.
+
+    ANMRR's cut depends on the largest NG among the queries, so each query is measured beside the widest one: the mean
+    of the pair is known, the widest one's part too, and the difference is the query's own.
+    """
+    relevant = relevant[relevant.any(axis=1)]
+    if len(relevant) == 0:
+        return np.zeros((0, len(MEASURES)))
+    widest = relevant[[relevant.sum(axis=1).argmax()]]
+    base = _values(retrieval_metrics(widest))
+    pairs = (np.concatenate([row[None], widest]) for row in relevant)
+    return np.stack([2 * _values(retrieval_metrics(pair)) - base for pair in pairs])
+
+
+def _values(metrics: RetrievalMetrics) -> Float64[np.ndarray, "7"]:
+    return np.array([getattr(metrics, name) for name in MEASURES], dtype=np.float64)
+
+
+def _bootstrap(
+    statistic: Callable[[Int64[np.ndarray, "n"]], Float64[np.ndarray, "k"]],
+    points: Float64[np.ndarray, "k"],
+    n: int,
+    rng: np.random.Generator,
+) -> list[Estimate]:
+    """Percentiles of the resampled statistic, moved so that its mean is the point estimate.
+
+    The move is nothing for means; the calibration error of a resample is too large on average, and without the move
+    its interval would sit above the value.
+    """
+    drawn = np.stack([statistic(rng.integers(0, n, n)) for _ in range(RESAMPLES)])
+    centred = np.clip(drawn - drawn.mean(axis=0) + points, 0, 1)
+    low, high = np.percentile(centred, (2.5, 97.5), axis=0)
+    bounds = zip(points, np.minimum(low, points), np.maximum(high, points), strict=True)
+    return [Estimate(float(point), float(least), float(most)) for point, least, most in bounds]

@@ -1,0 +1,211 @@
+"""The epochs: train, look at the validation pictures, keep the best, checkpoint."""
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from emotion.console import progress, say
+from emotion.network.net import EmotionNet
+from emotion.taxonomy import Taxonomy
+from training.checkpoint import load_checkpoint, save_checkpoint
+from training.config import Monitor, TrainingConfig
+from training.data.dataset import PictureDataset
+from training.data.sampler import BalancedBatches
+from training.evaluation.retrieval import rank, retrieval_metrics
+from training.losses.multi_task import MultiTaskLoss
+from training.optim import lr_factor, make_optimizer, set_lr
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch gave; the validation figures are None without validation pictures."""
+
+    epoch: int
+    loss: float
+    classification: float
+    sentiment: float
+    seconds: float
+    val_accuracy: float | None = None
+    val_map: float | None = None
+
+    def monitored(self, monitor: Monitor) -> float | None:
+        """The figure that early stopping follows."""
+        if self.val_accuracy is None or self.val_map is None:
+            return None
+        match monitor:
+            case Monitor.ACCURACY:
+                return self.val_accuracy
+            case Monitor.MEAN_AP:
+                return self.val_map
+            case Monitor.SCORE:
+                return (self.val_accuracy + self.val_map) / 2
+
+
+class Trainer:
+    """One fit. The state that decides the next epoch is all in `_state`, so a resumed run equals an unbroken one."""
+
+    def __init__(
+        self,
+        net: EmotionNet,
+        loss: MultiTaskLoss,
+        config: TrainingConfig,
+        taxonomy: Taxonomy,
+        device: torch.device,
+    ) -> None:
+        self.net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.loss = loss.to(device)
+        self.config = config
+        self.taxonomy = taxonomy
+        self.device = device
+        net.backbone.requires_grad_(not config.network.freeze_trunk)
+        self.optimizer = make_optimizer(net, config.optim)
+        decay = config.loop.ema_decay
+        self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None  # type: ignore[no-untyped-call]
+        self.history: list[EpochRecord] = []
+        self.best: tuple[float, dict[str, torch.Tensor]] | None = None
+
+    def fit(self, train: PictureDataset, validation: PictureDataset | None, run: Path, *, resume: bool) -> None:
+        """Train to the end or to early stopping; afterwards `net` holds the best weights."""
+        labels = [sample.label for sample in train.samples]
+        data = self.config.data
+        sampler = BalancedBatches(labels, data.batch_size, data.min_per_class, self.config.seed)
+        if resume:
+            self._restore(run)
+        for epoch in range(len(self.history), self.config.loop.epochs):
+            train.epoch = sampler.epoch = epoch
+            record = self._epoch(epoch, train, sampler, validation)
+            self.history.append(record)
+            self._keep_best(record)
+            save_checkpoint(run, self._state())
+            say(self._line(record))
+            if self._exhausted():
+                say(f"early stop: {self.config.loop.monitor} has not risen for {self.config.loop.patience} epochs")
+                break
+        self.net.load_state_dict(self._final_weights())
+
+    def _epoch(
+        self, epoch: int, train: PictureDataset, sampler: BalancedBatches, validation: PictureDataset | None
+    ) -> EpochRecord:
+        start = time.monotonic()
+        # The seed is a function of the epoch, not of what ran before: a resumed epoch mines and drops the same.
+        torch.manual_seed(self.config.seed * 100_003 + epoch)
+        generator = torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
+        self._train_mode()
+        loader = DataLoader(train, batch_sampler=sampler, num_workers=self.config.data.n_workers)
+        n_steps = self.config.loop.epochs * len(sampler)
+        parts = []
+        with progress(f"epoch {epoch + 1}/{self.config.loop.epochs}", len(sampler), "batches") as advance:
+            for number, (pixels, labels) in enumerate(loader):
+                step = epoch * len(sampler) + number
+                set_lr(self.optimizer, lr_factor(step, n_steps, len(sampler), self.config.optim))
+                parts.append(self._step(pixels, labels, generator))
+                advance(1)
+        total, classification, sentiment = np.mean(parts, axis=0)
+        val = self._validate(validation) if validation is not None and len(validation) else (None, None)
+        seconds = time.monotonic() - start
+        return EpochRecord(epoch, float(total), float(classification), float(sentiment), seconds, *val)
+
+    def _step(self, pixels: torch.Tensor, labels: torch.Tensor, generator: torch.Generator) -> list[float]:
+        pixels = pixels.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+        labels = labels.to(self.device, non_blocking=True)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.autocast):
+            outputs = self.net(pixels)
+        parts = self.loss(outputs, labels, generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        parts.total.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), self.config.optim.clip_norm)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.net)
+        return [float(part.detach()) for part in parts]
+
+    def _train_mode(self) -> None:
+        self.net.train()
+        if self.config.network.freeze_trunk:
+            self.net.backbone.eval()
+        elif self.config.network.freeze_batch_norm:
+            freeze_batch_norm(self.net)
+
+    @torch.no_grad()
+    def _validate(self, data: PictureDataset) -> tuple[float, float]:
+        """Accuracy and leave-one-out mAP of the validation pictures, in their natural order and balance."""
+        net = self._judged()
+        net.eval()
+        embeddings, correct, labels = [], [], []
+        for pixels, batch_labels in DataLoader(data, batch_size=self.config.data.batch_size):
+            outputs = net(pixels.to(self.device, memory_format=torch.channels_last))
+            embeddings.append(outputs.embedding.float().cpu().numpy())
+            correct.append((outputs.logits.argmax(dim=1).cpu() == batch_labels).numpy())
+            labels.append(batch_labels.numpy())
+        rows, truth = np.concatenate(embeddings), np.concatenate(labels)
+        relevant = truth[rank(rows, rows, np.arange(len(rows)))] == truth[:, None]
+        return float(np.concatenate(correct).mean()), retrieval_metrics(relevant).mean_ap
+
+    def _judged(self) -> nn.Module:
+        return self.net if self.average is None else self.average.module
+
+    def _keep_best(self, record: EpochRecord) -> None:
+        value = record.monitored(self.config.loop.monitor)
+        if value is not None and (self.best is None or value > self.best[0]):
+            self.best = (value, {k: v.detach().cpu().clone() for k, v in self._judged().state_dict().items()})
+
+    def _exhausted(self) -> bool:
+        patience = self.config.loop.patience
+        if patience is None:
+            return False
+        values = [record.monitored(self.config.loop.monitor) or -math.inf for record in self.history]
+        return len(values) - 1 - int(np.argmax(values)) >= patience
+
+    def _final_weights(self) -> dict[str, torch.Tensor]:
+        """The best epoch's under early stopping, the last epoch's otherwise."""
+        if self.config.loop.patience is not None and self.best is not None:
+            return self.best[1]
+        return self._judged().state_dict()
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "net": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "history": [asdict(record) for record in self.history],
+            "best": self.best,
+        }
+
+    def _restore(self, run: Path) -> None:
+        state = load_checkpoint(run, self.config.model_dump(mode="json"))
+        if state is None:
+            say(f"nothing to resume in {run}; starting from the first epoch")
+            return
+        self.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.history = [EpochRecord(**record) for record in state["history"]]
+        self.best = state["best"]
+        say(f"resuming after epoch {len(self.history)}")
+
+    def _line(self, record: EpochRecord) -> str:
+        left = (self.config.loop.epochs - record.epoch - 1) * record.seconds
+        text = (
+            f"epoch {record.epoch + 1}/{self.config.loop.epochs}  loss {record.loss:.3f} "
+            f"(class {record.classification:.3f}, sentiment {record.sentiment:.3f})"
+        )
+        if record.val_accuracy is not None:
+            text += f"  val accuracy {record.val_accuracy:.3f}, mAP {record.val_map:.3f}"
+        return f"{text}  {record.seconds:.0f} s, {left:.0f} s left"
+
+
+def freeze_batch_norm(module: nn.Module) -> None:
+    """Keep every batch norm's statistics; its scale and shift still learn."""
+    for child in module.modules():
+        if isinstance(child, nn.modules.batchnorm._BatchNorm):
+            child.eval()

@@ -1,0 +1,110 @@
+"""A linear probe on frozen features, as a start for the class head and for the sentiment vector.
+
+Why the sentiment vector needs one: from random filters its five levels weigh the same, so four fifths of every
+distance come from maps that know nothing of emotion, and a few hundred pictures are too few to unlearn that. Started
+from the probe, the deepest level holds the class evidence at each position and the other four start out constant:
+they add nothing to any distance until training finds something worth adding (figures in docs/experiments.md).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64, Int64
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from emotion.console import progress
+from emotion.errors import ConfigError
+from emotion.network.net import EmotionNet
+from emotion.taxonomy import Taxonomy
+from training.data.dataset import PictureDataset
+
+C = 1e-3
+"""Inverse regularisation strength on standardised features."""
+POLARITY_FILTERS = 2
+QUIET = 0.02
+"""What is left of the random filters beside those that the probe fills."""
+
+
+class Probe(NamedTuple):
+    """A linear classifier on raw features; rows of absent emotions are zero, with a low bias."""
+
+    weight: Float64[np.ndarray, "c f"]
+    bias: Float64[np.ndarray, "c"]
+    present: Int64[np.ndarray, "p"]
+
+
+def fit_probe(net: EmotionNet, data: PictureDataset, device: torch.device) -> Probe:
+    """Logistic regression on the standardised pooled features of un-augmented pictures."""
+    features, labels = _features(net, data, device)
+    scaler = StandardScaler().fit(features)
+    model = LogisticRegression(C=C, max_iter=2000).fit(scaler.transform(features), labels)
+    weight = model.coef_ / scaler.scale_
+    bias = model.intercept_ - weight @ scaler.mean_
+    if len(weight) == 1:  # scikit-learn keeps one row for two classes
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    all_weight = np.zeros((net.head.out_features, weight.shape[1]))
+    all_bias = np.full(net.head.out_features, bias.min() - 2.0)
+    all_weight[model.classes_], all_bias[model.classes_] = weight, bias
+    return Probe(all_weight, all_bias, model.classes_)
+
+
+@torch.no_grad()
+def init_head(net: EmotionNet, probe: Probe) -> None:
+    """Write the probe into the class head."""
+    net.head.weight.copy_(torch.from_numpy(probe.weight))
+    net.head.bias.copy_(torch.from_numpy(probe.bias))
+
+
+@torch.no_grad()
+def init_sentiment_vector(net: EmotionNet, probe: Probe, taxonomy: Taxonomy, polarity_scale: float) -> None:
+    """Write the probe's evidence for each emotion and for each polarity into the deepest level's filters.
+
+    The evidence is centred over the emotions present. The polarity filters hold plus and minus the summed evidence
+    of the positive emotions, times `polarity_scale`: the larger it is, the more the first split of the embedding is
+    by polarity. Raises ConfigError when the level has too few filters.
+    """
+    convs = [conv for conv in net.sentiment_vector.reduce if isinstance(conv, nn.Conv2d)]
+    deepest, n_emotions = convs[-1], len(taxonomy.emotions)
+    if deepest.in_channels != probe.weight.shape[1]:
+        raise ConfigError('network.sv_init=probe needs network.sentiment_vector.deepest="head"')
+    if n_emotions + POLARITY_FILTERS > deepest.out_channels:
+        raise ConfigError(f"network.sv_init=probe needs n_filters >= {n_emotions + POLARITY_FILTERS}")
+    for conv in convs:
+        conv.weight.mul_(QUIET)
+        _bias(conv).fill_(0.0 if conv is deepest else 1.0)
+    present = probe.present
+    rows = np.concatenate([probe.weight, probe.bias[:, None]], axis=1)[present]
+    rows -= rows.mean(axis=0)
+    positive = rows[taxonomy.polarity_codes()[present] == 1].sum(axis=0) * polarity_scale
+    _fill(deepest, torch.from_numpy(present), rows)
+    _fill(deepest, torch.tensor([n_emotions, n_emotions + 1]), np.stack([positive, -positive]))
+
+
+def _fill(conv: nn.Conv2d, filters: Tensor, rows: np.ndarray) -> None:
+    values = torch.from_numpy(rows).to(conv.weight)
+    conv.weight[filters] = values[:, :-1, None, None]
+    _bias(conv)[filters] = values[:, -1]
+
+
+def _bias(conv: nn.Conv2d) -> Tensor:
+    if conv.bias is None:
+        raise TypeError("the sentiment vector's convolutions have a bias")
+    return conv.bias
+
+
+@torch.no_grad()
+def _features(
+    net: EmotionNet, data: PictureDataset, device: torch.device
+) -> tuple[Float32[np.ndarray, "n f"], Int64[np.ndarray, "n"]]:
+    net.eval()
+    pooled, labels = [], []
+    with progress("probing", len(data), "pictures") as advance:
+        for pixels, batch_labels in DataLoader(data, batch_size=32):
+            pooled.append(net.backbone(pixels.to(device)).pooled.float().cpu().numpy())
+            labels.append(batch_labels.numpy())
+            advance(len(batch_labels))
+    return np.concatenate(pooled), np.concatenate(labels)

@@ -1,0 +1,143 @@
+"""The story of a fit: config -> data -> net -> fit -> bundle -> evaluation through Predictor."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from emotion.bundle import DEFAULT_TERMS, Bundle, Provenance, with_manifest
+from emotion.errors import ConfigError, RuntimeUnavailableError
+from emotion.network.backbone import load_imagenet_weights
+from emotion.network.net import EmotionNet
+from emotion.predictor import Predictor
+from emotion.runtime import Device, open_runtime
+from emotion.taxonomy import MIKELS, Taxonomy
+from training.config import Init, TrainingConfig
+from training.data.dataset import PictureDataset
+from training.data.samples import Sample
+from training.data.splits import hold_out
+from training.export import export_bundle, library_versions
+from training.loop import EpochRecord, Trainer
+from training.losses.multi_task import MultiTaskLoss
+from training.losses.sentiment import SentimentLoss
+from training.probe import fit_probe, init_head, init_sentiment_vector
+
+
+def load_taxonomy(config: TrainingConfig) -> Taxonomy:
+    """The label set a configuration names."""
+    if config.data.taxonomy is None:
+        return MIKELS
+    try:
+        return Taxonomy.model_validate_json(config.data.taxonomy.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"data.taxonomy: cannot read {config.data.taxonomy}: {error}") from error
+
+
+def fit(
+    config: TrainingConfig, samples: Sequence[Sample], run: Path, *, data_name: str, resume: bool = False
+) -> tuple[Bundle, list[EpochRecord], list[Sample]]:
+    """Train on samples and write `run`/bundle.
+
+    Returns:
+        The bundle, the epochs, and the validation samples that were not trained on.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
+    taxonomy = load_taxonomy(config)
+    kept, held = hold_out(samples, config.data.validation_fraction, config.seed)
+    _save_split(run / "split.json", kept, held)
+    trainer = _trainer(config, taxonomy, kept, fresh=not (resume and (run / "checkpoint.pt").is_file()))
+    trainer.fit(_dataset(config, kept, training=True), _dataset(config, held), run, resume=resume)
+    bundle = export_bundle(
+        run / "bundle",
+        trainer.net,
+        config.preprocess.size_px,
+        name=config.name,
+        taxonomy=taxonomy,
+        preprocess=config.preprocess,
+        provenance=_provenance(config, data_name, len(kept)),
+        terms=config.terms or DEFAULT_TERMS,
+        training_hashes=tuple(sorted({sample.digest for sample in kept})),
+    )
+    return bundle, trainer.history, held
+
+
+def fit_and_assess(
+    config: TrainingConfig, samples: Sequence[Sample], run: Path, *, data_name: str, resume: bool = False
+) -> tuple[Bundle, dict[str, Any]]:
+    """Fit, then judge the bundle on the validation pictures; writes `run`/metrics.json and `run`/report.html.
+
+    The figures also go into the bundle. The validation pictures chose the epoch, so they flatter a little:
+    `crossval` or `evaluate` on other pictures give the figures to quote.
+    """
+    from training.assess import assess
+
+    bundle, history, held = fit(config, samples, run, data_name=data_name, resume=resume)
+    rows = [asdict(record) for record in history]
+    figures: dict[str, Any] = {}
+    if held:
+        predictor = Predictor(bundle, open_runtime(bundle, config.loop.device))
+        name = f"{data_name}, validation part"
+        figures = assess(predictor, held, run / "report.html", data_name=name, history=rows)
+        bundle = with_manifest(bundle, metrics={**bundle.manifest.metrics, "validation": figures})
+    metrics = {"model_id": bundle.model_id, "validation": figures, "epochs": rows}
+    (run / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    return bundle, metrics
+
+
+def pick_device(device: Device) -> torch.device:
+    """The torch device; raises RuntimeUnavailableError when CUDA is asked for and absent."""
+    if device is Device.CUDA and not torch.cuda.is_available():
+        raise RuntimeUnavailableError("loop.device=cuda was asked for, but torch sees no NVIDIA GPU")
+    use_cuda = device is not Device.CPU and torch.cuda.is_available()
+    return torch.device("cuda" if use_cuda else "cpu")
+
+
+def _trainer(config: TrainingConfig, taxonomy: Taxonomy, train: Sequence[Sample], *, fresh: bool) -> Trainer:
+    torch.manual_seed(config.seed)
+    device = pick_device(config.loop.device)
+    net = EmotionNet(config.network.spec(), len(taxonomy.emotions))
+    if fresh:
+        load_imagenet_weights(net.backbone, config.network.backbone, config.network.weights)
+        _start_from_probe(net.to(device), config, taxonomy, _dataset(config, train), device)
+    sentiment = SentimentLoss(taxonomy, alpha1=config.loss.alpha1, alpha2=config.loss.alpha2, mining=config.loss.mining)
+    loss = MultiTaskLoss(sentiment, w=config.loss.w, label_smoothing=config.loss.label_smoothing)
+    return Trainer(net, loss, config, taxonomy, device)
+
+
+def _start_from_probe(
+    net: EmotionNet, config: TrainingConfig, taxonomy: Taxonomy, data: PictureDataset, device: torch.device
+) -> None:
+    if Init.PROBE not in (config.network.head_init, config.network.sv_init):
+        return
+    probe = fit_probe(net, data, device)
+    if config.network.head_init is Init.PROBE:
+        init_head(net, probe)
+    if config.network.sv_init is Init.PROBE:
+        init_sentiment_vector(net, probe, taxonomy, config.network.polarity_scale)
+
+
+def _dataset(config: TrainingConfig, samples: Sequence[Sample], *, training: bool = False) -> PictureDataset:
+    augment = config.augment if training else None
+    return PictureDataset(samples, config.preprocess, augment, seed=config.seed, cache_mb=config.data.cache_mb)
+
+
+def _provenance(config: TrainingConfig, data_name: str, n_training_pictures: int) -> Provenance:
+    return Provenance(
+        created=datetime.now(UTC),
+        version=version("feelalike"),
+        config=config.model_dump(mode="json"),
+        data=data_name,
+        n_training_pictures=n_training_pictures,
+        libraries=library_versions(),
+    )
+
+
+def _save_split(path: Path, kept: Sequence[Sample], held: Sequence[Sample]) -> None:
+    split = {"train": sorted(s.digest for s in kept), "validation": sorted(s.digest for s in held)}
+    path.write_text(json.dumps(split, indent=0) + "\n")
