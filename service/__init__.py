@@ -1,1 +1,1 @@
-"""The HTTP service: classify a picture, find those that feel alike, keep the index live."""
+"""The HTTP service: classify, search, administer."""

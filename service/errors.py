@@ -83,7 +83,7 @@ class Answer(NamedTuple):
 
 
 INTERNAL: Final = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Internal error")
-INVALID_PARAMETER: Final = Answer(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_parameter", "Parameter out of range")
+INVALID_PARAMETER: Final = Answer(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_parameter", "Invalid parameter")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="feelalike admin"'}
 
 TABLE: Final[Mapping[type[FeelalikeError] | PictureFault, Answer]] = {
@@ -100,7 +100,7 @@ TABLE: Final[Mapping[type[FeelalikeError] | PictureFault, Answer]] = {
     StoreLockedError: Answer(HTTPStatus.CONFLICT, "store_locked", "Index being written"),
     SnapshotMismatchError: Answer(HTTPStatus.CONFLICT, "snapshot_mismatch", "Index of another model"),
     NothingToRollBackError: Answer(HTTPStatus.CONFLICT, "nothing_to_roll_back", "No earlier version"),
-    PictureFault.TOO_MANY_BYTES: Answer(HTTPStatus.CONTENT_TOO_LARGE, "picture_too_large", "Too many bytes"),
+    PictureFault.TOO_MANY_BYTES: Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "picture_too_large", "Too many bytes"),
     UnsupportedContentTypeError: Answer(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_content_type", "Unsupported content type"
     ),

@@ -16,6 +16,9 @@ from service.errors import INTERNAL, INVALID_PARAMETER, TABLE, Answer, RebuildRu
 MEDIA_TYPE: Final = "application/problem+json"
 INTERNAL_DETAIL: Final = "something went wrong here; the log has the details under this request id"
 
+Responses = dict[int | str, dict[str, Any]]
+"""What a route may answer, by status, as FastAPI takes it."""
+
 _log = logging.getLogger("feelalike.http")
 
 
@@ -46,7 +49,7 @@ def internal_problem(request: Request) -> JSONResponse:
     return problem(request, INTERNAL, INTERNAL_DETAIL)
 
 
-def problem_docs(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+def problem_docs(*statuses: HTTPStatus) -> Responses:
     """The `responses=` of a route: which refusals it may give, and their codes."""
     return {int(status): _documented(status) for status in statuses}
 
@@ -84,11 +87,11 @@ async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
 
 
 def _readable(errors: Sequence[Mapping[str, Any]]) -> str:
-    """Pydantic's list of errors as one sentence: `k: Input should be greater than or equal to 1, not 0`."""
+    """Pydantic's list of errors as one sentence: `k: Input should be greater than or equal to 1, not '0'`."""
     parts = []
     for error in errors:
         place = ".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0])
         given = error.get("input")
-        shown = f", not {str(given)[:40]}" if isinstance(given, str | int | float) else ""
+        shown = f", not {str(given)[:40]!r}" if isinstance(given, str | int | float) else ""
         parts.append(f"{place}: {error['msg']}{shown}")
     return "; ".join(parts)

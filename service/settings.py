@@ -54,7 +54,9 @@ class ServiceSettings(BaseSettings):
         default=32, ge=1, description="Pictures being received or decoded at a time; more are answered 503."
     )
     upload_timeout_s: float = Field(default=60.0, gt=0, description="Longest time a picture may take to arrive.")
-    queue_size: int = Field(default=64, ge=1, description="Pictures that may wait for the model; more are answered 503.")
+    queue_size: int = Field(
+        default=64, ge=1, description="Pictures that may wait for the model; more are answered 503."
+    )
     max_batch: int = Field(default=8, ge=1, description="Most waiting pictures the model takes at once.")
     decode_threads: int = Field(
         default=min(4, os.cpu_count() or 1), ge=1, description="Threads that decode pictures; by default up to 4."
@@ -111,7 +113,7 @@ def _complaint(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"--{name} is missing; give it, or set {variable(name)}"
     # The value itself may be the token, so it is not repeated.
-    return f"{variable(name)} (--{name.replace('_', '-')}): {problem['msg']}" if name else str(problem["msg"])
+    return f"the setting {name} ({variable(name)}): {problem['msg']}" if name else str(problem["msg"])
 
 
 def _check_spelling(environment: Mapping[str, str]) -> None:

@@ -115,12 +115,19 @@ def crossval(
     set_: SetOption = None,
     folds: Annotated[str | None, typer.Option(help="Only these, e.g. 0 or 0,2.")] = None,
     n_folds: Annotated[int, typer.Option(min=2)] = 5,
+    inner: Annotated[
+        int | None, typer.Option(help="Leave this fold out of everything: choose a recipe among the others.")
+    ] = None,
     fold_seed: Annotated[int, typer.Option(help="Seed of the split; the recipe's own is in the config.")] = 0,
     label_column: LabelOption = None,
 ) -> None:
     """Cross-validate a recipe; done folds are kept, so the same command goes on after an interrupt.
 
-    Example: `python -m training crossval --config default --data fi-mini --out runs/default`
+    Examples:
+
+    `python -m training crossval --config default --data fi-mini --out runs/default`
+
+    `python -m training crossval --data fi-mini --out runs/scout --inner 0 --folds 1 --set loss.w=0.7`
     """
     from training.config import load_config
     from training.crossval import cross_validate
@@ -132,6 +139,8 @@ def crossval(
     samples = read_samples(data, load_taxonomy(training_config), label_column)
     split = load_or_make_folds(out / "folds.json", samples, n_folds, fold_seed)
     only = None if folds is None else [_fold_number(part, n_folds) for part in folds.split(",")]
+    if inner is not None:
+        samples = [sample for sample in samples if split[sample.digest] != inner]
     summary = cross_validate(training_config, samples, split, out, data_name=data.name, only=only)
     print(json.dumps({"mean": summary["mean"], "sd": summary["sd"]}, indent=1))
     say(f"written: {out / 'crossval.json'}")

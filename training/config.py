@@ -81,6 +81,8 @@ class AugmentConfig(_Closed):
 class NetworkConfig(NetworkSpec):
     """The network and where it starts."""
 
+    pretrained: bool = True
+    """Start from ImageNet weights."""
     weights: Path | None = None
     """ImageNet weights of a backbone other than lite0."""
     freeze_trunk: bool = False

@@ -33,7 +33,7 @@ def cross_validate(
     A fold whose result.json is there is not run again. Returns and writes `out`/crossval.json: per fold and, over
     the folds, mean and standard deviation of every figure in both settings.
     """
-    numbers = sorted(set(folds.values())) if only is None else list(only)
+    numbers = sorted({folds[sample.digest] for sample in samples}) if only is None else list(only)
     results = [_fold(config, samples, folds, number, out / f"fold{number}", data_name) for number in numbers]
     summary = {"config": config.model_dump(mode="json"), "folds": results, "mean": _reduce(results, np.mean)}
     summary["sd"] = _reduce(results, lambda values: np.std(values, ddof=1) if len(values) > 1 else 0.0)

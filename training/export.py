@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
@@ -59,6 +60,20 @@ def write_onnx(net: EmotionNet, size_px: int, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+    _strip_traces(path)
+
+
+def _strip_traces(path: Path) -> None:
+    """Take out the exporter's notes: they name the exporting machine's files and differ from run to run."""
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    onnx.save(model, path)
 
 
 def _rounded_copy(net: EmotionNet) -> EmotionNet:

@@ -46,25 +46,32 @@ def fit(
     Returns:
         The bundle, the epochs, and the validation samples that were not trained on.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
-    taxonomy = load_taxonomy(config)
-    kept, held = hold_out(samples, config.data.validation_fraction, config.seed)
-    _save_split(run / "split.json", kept, held)
-    trainer = _trainer(config, taxonomy, kept, fresh=not (resume and (run / "checkpoint.pt").is_file()))
-    trainer.fit(_dataset(config, kept, training=True), _dataset(config, held), run, resume=resume)
+    trainer, kept, held = train(config, samples, run, resume=resume)
     bundle = export_bundle(
         run / "bundle",
         trainer.net,
         config.preprocess.size_px,
         name=config.name,
-        taxonomy=taxonomy,
+        taxonomy=trainer.taxonomy,
         preprocess=config.preprocess,
         provenance=_provenance(config, data_name, len(kept)),
         terms=config.terms or DEFAULT_TERMS,
         training_hashes=tuple(sorted({sample.digest for sample in kept})),
     )
     return bundle, trainer.history, held
+
+
+def train(
+    config: TrainingConfig, samples: Sequence[Sample], run: Path, *, resume: bool = False
+) -> tuple[Trainer, list[Sample], list[Sample]]:
+    """Everything before the export; returns the trainer with its final weights, training and validation samples."""
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
+    kept, held = hold_out(samples, config.data.validation_fraction, config.seed)
+    _save_split(run / "split.json", kept, held)
+    trainer = _trainer(config, load_taxonomy(config), kept, fresh=not (resume and (run / "checkpoint.pt").is_file()))
+    trainer.fit(_dataset(config, kept, training=True), _dataset(config, held), run, resume=resume)
+    return trainer, kept, held
 
 
 def fit_and_assess(
@@ -103,7 +110,8 @@ def _trainer(config: TrainingConfig, taxonomy: Taxonomy, train: Sequence[Sample]
     device = pick_device(config.loop.device)
     net = EmotionNet(config.network.spec(), len(taxonomy.emotions))
     if fresh:
-        load_imagenet_weights(net.backbone, config.network.backbone, config.network.weights)
+        if config.network.pretrained:
+            load_imagenet_weights(net.backbone, config.network.backbone, config.network.weights)
         _start_from_probe(net.to(device), config, taxonomy, _dataset(config, train), device)
     sentiment = SentimentLoss(taxonomy, alpha1=config.loss.alpha1, alpha2=config.loss.alpha2, mining=config.loss.mining)
     loss = MultiTaskLoss(sentiment, w=config.loss.w, label_smoothing=config.loss.label_smoothing)

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from markupsafe import Markup
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from emotion.taxonomy import Taxonomy
 from training.evaluation.evaluate import Scored
@@ -29,7 +30,9 @@ def project(embeddings: Float32[np.ndarray, "n d"]) -> tuple[Float64[np.ndarray,
         return _unit_square(flat), "principal components"
     perplexity = min(30.0, (len(flat) - 1) / 3)
     start = (flat / spread * 1e-4).astype(np.float32)
-    moved = TSNE(perplexity=perplexity, init=start, learning_rate="auto", random_state=0).fit_transform(embeddings)
+    # One thread: repeatable to the last bit, and many times faster than two that fight with a training for the cores.
+    with threadpool_limits(1):
+        moved = TSNE(perplexity=perplexity, init=start, learning_rate="auto", random_state=0).fit_transform(embeddings)
     return _unit_square(np.asarray(moved, dtype=np.float64)), f"t-SNE, perplexity {perplexity:.0f}"
 
 

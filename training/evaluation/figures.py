@@ -58,7 +58,7 @@ def reliability(probs: Float32[np.ndarray, "n c"], labels: Int64[np.ndarray, "n"
 
 def loss_curves(history: Sequence[Row]) -> Markup | None:
     """The loss and its parts by epoch; None without any."""
-    names = (("loss", "total", "line sv"), ("classification", "classification", "line probs"))
+    names = (("loss", "total", "line sv"), ("classification", "class", "line probs"))
     series = _series(history, (*names, ("sentiment", "sentiment", "line third")))
     if not series:
         return None

@@ -20,7 +20,7 @@ from training.evaluation.intervals import RESAMPLES
 from training.evaluation.palette import MARKERS, Style, styles
 from training.evaluation.ranking import Ranking, precision_at_recall, ranking
 from training.evaluation.tables import class_rows, confusion_rows, finding_tiles, naming_tiles
-from training.evaluation.thumbnails import LARGE_PX, SMALL_PX, Thumbnails
+from training.evaluation.thumbnails import LARGE_PX, Thumbnails
 
 SEED = 0
 MAX_MAP_THUMBNAILS = 600
@@ -49,34 +49,18 @@ def write_report(
         history: epochs of the training, if known (`training.run.history_rows`).
         intervals: whether to bootstrap 95 % intervals (seconds at thousands of queries).
     """
-    taxonomy = bundle_manifest.taxonomy
-    rng = np.random.default_rng(SEED)
-    shown, thumbnails = styles(taxonomy), Thumbnails()
-    sv = ranking(queries, gallery, taxonomy, "embeddings")
-    probs = ranking(queries, gallery, taxonomy, "probs")
-    classification = evaluation.classification
-    page = {
+    numbers = _numbers(bundle_manifest.taxonomy, evaluation, queries, gallery, intervals)
+    page = numbers | {
         "bundle": bundle_manifest,
         "data_name": data_name,
-        "styles": shown,
         "markers": MARKERS,
         "summary": summary(evaluation, queries, data_name),
         "protocol": protocol(queries, gallery, intervals),
         "notes": overlap_notes(bundle_manifest, queries, gallery),
-        "naming": naming_tiles(evaluation, queries, taxonomy, rng if intervals else None),
-        "finding": finding_tiles(evaluation, sv, probs, len(taxonomy.emotions), rng if intervals else None),
-        "confusion": confusion_rows(evaluation, shown),
-        "classes": class_rows(evaluation, queries, sv, probs, shown),
-        "curves": _recall_figures(queries, sv, probs, shown),
-        "reliability": reliability(queries.probs, queries.labels, classification.ece),
-        "panels": panels(queries, gallery or queries, taxonomy, sv, thumbnails, shown),
-        "max_panels": MAX_PANELS,
-        "pairs": confused_pairs(evaluation, queries, taxonomy, thumbnails),
         "training": [figure for figure in (loss_curves(history), validation_curves(history)) if figure is not None],
         "figures": json.dumps(_jsonable(evaluation.figures()), indent=1),
         "large_px": LARGE_PX,
-        "small_px": SMALL_PX,
-    } | _map(queries, taxonomy, shown, thumbnails, rng)
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_environment().get_template("report.html.j2").render(page), encoding="utf-8")
 
@@ -124,6 +108,28 @@ def overlap_notes(bundle_manifest: BundleManifest, queries: Scored, gallery: Sco
     return found
 
 
+def _numbers(
+    taxonomy: Taxonomy, evaluation: Evaluation, queries: Scored, gallery: Scored | None, intervals: bool
+) -> dict[str, Any]:
+    """Everything on the page that is drawn or reckoned from the predictions."""
+    shown, thumbnails = styles(taxonomy), Thumbnails()
+    rng = np.random.default_rng(SEED) if intervals else None
+    sv = ranking(queries, gallery, taxonomy, "embeddings")
+    probs = ranking(queries, gallery, taxonomy, "probs")
+    return {
+        "styles": shown,
+        "naming": naming_tiles(evaluation, queries, taxonomy, rng),
+        "finding": finding_tiles(evaluation, sv, probs, len(taxonomy.emotions), rng),
+        "confusion": confusion_rows(evaluation, shown),
+        "classes": class_rows(evaluation, queries, sv, probs, shown),
+        "curves": _recall_figures(queries, sv, probs, shown),
+        "reliability": reliability(queries.probs, queries.labels, evaluation.classification.ece),
+        "panels": panels(queries, gallery or queries, taxonomy, sv, thumbnails, shown),
+        "max_panels": MAX_PANELS,
+        "pairs": confused_pairs(evaluation, queries, taxonomy, thumbnails),
+    } | _map(queries, taxonomy, shown, thumbnails)
+
+
 def _recall_figures(queries: Scored, sv: Ranking, probs: Ranking, shown: Sequence[Style]) -> list[dict[str, Any]]:
     found = []
     for style in shown:
@@ -136,10 +142,8 @@ def _recall_figures(queries: Scored, sv: Ranking, probs: Ranking, shown: Sequenc
     return found
 
 
-def _map(
-    queries: Scored, taxonomy: Taxonomy, shown: tuple[Style, ...], thumbnails: Thumbnails, rng: np.random.Generator
-) -> dict[str, Any]:
-    rows = choose_rows(len(queries.labels), rng)
+def _map(queries: Scored, taxonomy: Taxonomy, shown: tuple[Style, ...], thumbnails: Thumbnails) -> dict[str, Any]:
+    rows = choose_rows(len(queries.labels), np.random.default_rng(SEED))
     flat, method = project(queries.embeddings[rows])
     uris = []
     with progress("report", min(len(rows), MAX_MAP_THUMBNAILS), "thumbnails") as advance:

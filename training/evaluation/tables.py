@@ -79,7 +79,7 @@ def naming_tiles(
             chance=_commonest(sides[sides >= 0]),
         ),
         Tile("Macro F1", "mean over the emotions present", Estimate(evaluation.classification.macro_f1)),
-        Tile("ECE", f"confidence against accuracy, {ECE_BINS} bins", found["ece"], lower_is_better=True),
+        Tile("ECE", f"calibration error, {ECE_BINS} bins", found["ece"], lower_is_better=True),
     ]
 
 
@@ -98,18 +98,18 @@ def finding_tiles(
 
     by_polarity = Tile(
         "mAP2",
-        "mean average precision by polarity",
+        "average precision by polarity",
         sides["mean_ap"],
         their_sides["mean_ap"],
         sv.chance_polarity(),
     )
     return [
-        tile(f"mAP{n_emotions}", "mean average precision by emotion", "mean_ap", chance),
+        tile(f"mAP{n_emotions}", "average precision by emotion", "mean_ap", chance),
         by_polarity,
-        tile("NN", "the nearest picture shares the emotion", "nn", chance),
+        tile("NN", "nearest picture shares the emotion", "nn", chance),
         tile("P@10", "share of the first ten", "p_at_10", chance),
-        tile("FT", "first tier: found within the first m", "ft", chance),
-        tile("ST", "second tier: found within the first 2 m", "st"),
+        tile("FT", "first tier: found within m", "ft", chance),
+        tile("ST", "second tier: found within 2 m", "st"),
         tile("DCG", f"discounted gain, first {DCG_CUT} m ranks", "dcg"),
         tile("ANMRR", "MPEG-7 rank measure", "anmrr"),
     ]

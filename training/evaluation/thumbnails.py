@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from emotion.errors import PictureError
 from emotion.images import decode, read_picture_bytes
 
-LARGE_PX, SMALL_PX = 160, 56
+LARGE_PX, SMALL_PX = 160, 64
 _QUALITY = {LARGE_PX: 78, SMALL_PX: 65}
 
 

@@ -1,0 +1,134 @@
+"""`python -m service`: check everything, load everything, then listen."""
+
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from emotion.bundle import load_bundle
+from emotion.console import run
+from emotion.errors import ConfigError, SnapshotMismatchError, StoreMissingError
+from emotion.predictor import Predictor
+from emotion.runtime import Device
+from index.snapshot import Snapshot
+from index.store import SnapshotStore
+from service.app import create_app, open_predictor
+from service.logs import configure_logging
+from service.settings import ServiceSettings, read_settings
+from service.snapshots import load_matching
+
+KEEP_ALIVE_S: Final = 20
+
+_log = logging.getLogger("feelalike.service")
+
+OpenPredictor = Callable[[ServiceSettings], Predictor]
+
+app = typer.Typer(name="service", help="Serve a model and an index over HTTP.", add_completion=False)
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    bundle: Annotated[Path | None, typer.Option(help="Folder of the model, as `training fit` writes it.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Folder of the index, as `index build` writes it.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 if left out.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 8000 if left out, 0 takes a free one.")] = None,
+    device: Annotated[Device | None, typer.Option(help="Where model and index run; auto if left out.")] = None,
+) -> None:
+    """Serve a model and an index over HTTP: /classify, /search, the page at /, the API at /docs.
+
+    Every setting can come from a FEELALIKE_* variable; a flag wins. The index must exist and be made by this model.
+
+    Examples:
+
+      python -m service --bundle models/default --store store
+
+      python -m service --bundle models/default --store store --host 0.0.0.0 --port 80
+
+      FEELALIKE_ADMIN_TOKEN=secret FEELALIKE_MAX_K=500 python -m service --bundle models/default --store store
+    """
+    flags = {"bundle": bundle, "store": store, "host": host, "port": port, "device": device}
+    settings = read_settings(flags)
+    open_model: OpenPredictor = context.obj or open_predictor
+    configure_logging(settings.log_level)
+    with bind(settings.host, settings.port) as listener:
+        load_bundle(settings.bundle)  # a damaged file is told before the seconds that a runtime takes to start
+        predictor = open_model(settings)
+        snapshot = open_snapshot(settings, predictor)
+        _log.info("model=%s device=%s", predictor.model_id, predictor.runtime.device)
+        listen(create_app(settings, predictor=predictor, snapshot=snapshot), settings, listener)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the port, before anything slow; raises ConfigError when that cannot be."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host}: {error.strerror or error}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        raise ConfigError(f"cannot listen on {host}:{port}: {reason}; choose another with --port") from error
+    return listener
+
+
+def open_snapshot(settings: ServiceSettings, predictor: Predictor) -> Snapshot:
+    """Load the index; its errors name the command that helps."""
+    build = f"python -m index build --bundle {settings.bundle} --store {settings.store}"
+    store = SnapshotStore(settings.store)
+    try:
+        return load_matching(store, predictor, settings.device)
+    except StoreMissingError as error:
+        raise StoreMissingError(
+            f"the store {settings.store} holds no index yet; build one: {build} --gallery FOLDER_OR_MANIFEST"
+        ) from error
+    except SnapshotMismatchError as error:
+        reason = str(error).rpartition(";")[0]
+        raise SnapshotMismatchError(f"{reason}; embed the gallery again: {build}") from error
+
+
+def listen(web: FastAPI, settings: ServiceSettings, listener: socket.socket) -> None:
+    """Answer requests until SIGTERM or Ctrl-C, then let the running ones end."""
+    config = uvicorn.Config(
+        web,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=settings.shutdown_grace_s,
+    )
+    server = _Server(config)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # Uvicorn puts its own handlers in place of these while it runs. Once it has shut down in order it raises the
+    # signal again, which is to be a success and not a death.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens, once it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            host, port = listener.getsockname()[:2]
+            _log.info("ready on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,135 @@
+"""The app: its parts are made when it starts and ended when it stops; importing this module does nothing."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import numpy as np
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from emotion.predictor import Predictor
+from index.snapshot import Snapshot
+from index.store import SnapshotStore
+from service.deps import Services
+from service.inference import ModelLane
+from service.metrics import Metrics
+from service.middleware import RequestContext
+from service.openapi import documented
+from service.pictures import GalleryFiles
+from service.problems import install_problem_handlers
+from service.rebuild_job import RebuildJobs, build_command
+from service.routes import admin, classify, health, images, pages, search
+from service.settings import ServiceSettings
+from service.snapshots import LiveSnapshot
+from service.workers import WorkPool
+
+_DESCRIPTION = """
+Classify pictures by the emotions they evoke, and find the pictures of a gallery that feel most alike.
+
+Every refusal is an `application/problem+json` with a stable `code` and the `request_id` of the log.
+"""
+_THUMBNAILS_WAITING = 256
+
+_log = logging.getLogger("feelalike.service")
+
+
+def create_app(
+    settings: ServiceSettings,
+    *,
+    predictor: Predictor | None = None,
+    snapshot: Snapshot | None = None,
+    rebuild_command: Sequence[str] | None = None,
+) -> FastAPI:
+    """Make the app of one model and one store.
+
+    Without a usable index it starts all the same, says so in /readyz, and takes the first one published that fits.
+
+    Args:
+        settings: everything an operator may set.
+        predictor: opened already; by default the app opens the bundle of the settings when it starts.
+        snapshot: loaded already; by default the app loads the one that the store publishes.
+        rebuild_command: what /admin/index/rebuild runs; `python -m index build` by default.
+    """
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        opened = predictor if predictor is not None else await asyncio.to_thread(open_predictor, settings)
+        command = rebuild_command or build_command(settings, opened.runtime.device)
+        async with _running(settings, opened, snapshot, metrics, command) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="feelalike",
+        version=health.software_version(),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.add_middleware(RequestContext, metrics=metrics)
+    install_problem_handlers(app)
+    for module in (classify, search, images, admin, health, pages):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=pages.STATIC, check_dir=False), name="static")
+    app.openapi = documented(app, settings)  # type: ignore[method-assign]
+    return app
+
+
+def open_predictor(settings: ServiceSettings) -> Predictor:
+    """Load the model; raises BundleError or RuntimeUnavailableError."""
+    return Predictor.open(
+        settings.bundle, settings.device, limits=settings.picture_limits, n_threads=settings.model_threads
+    )
+
+
+@asynccontextmanager
+async def _running(
+    settings: ServiceSettings,
+    predictor: Predictor,
+    snapshot: Snapshot | None,
+    metrics: Metrics,
+    rebuild_command: Sequence[str],
+) -> AsyncIterator[Services]:
+    """Start every part; at the end stop them in the opposite order: what takes in work before what does it."""
+    store = SnapshotStore(settings.store)
+    async with AsyncExitStack() as stack:
+        lane = ModelLane(predictor, settings.queue_size, settings.max_batch, metrics)
+        lane.start()
+        stack.push_async_callback(asyncio.to_thread, lane.close)
+        await _warm_up(lane, predictor)
+        decoders = WorkPool("decoded", settings.decode_threads, settings.max_uploads)
+        thumbnailers = WorkPool("made into thumbnails", settings.decode_threads, _THUMBNAILS_WAITING)
+        for pool in (decoders, thumbnailers):
+            stack.push_async_callback(asyncio.to_thread, pool.close)
+        live = LiveSnapshot(store, predictor, settings.device, metrics, snapshot)
+        await live.refresh()
+        await stack.enter_async_context(_background(live.follow(settings.poll_interval_s)))
+        jobs = RebuildJobs(rebuild_command, live.take_published)
+        stack.push_async_callback(jobs.close)
+        metrics.watch("queue_depth", "Pictures waiting for the model.", lambda: lane.depth)
+        metrics.watch("uploads_in_flight", "Pictures being received or decoded.", lambda: decoders.admitted)
+        files = GalleryFiles(store)
+        yield Services(settings, predictor, store, metrics, lane, decoders, thumbnailers, live, files, jobs)
+        _log.info("stopping")
+
+
+async def _warm_up(lane: ModelLane, predictor: Predictor) -> None:
+    """Run the model once: the first run allocates and is slow, and a model that cannot run must not become ready."""
+    size = predictor.bundle.manifest.preprocess.size_px
+    await lane.infer(np.zeros((3, size, size), np.float32))
+
+
+@asynccontextmanager
+async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,93 @@
+"""What every request may use: made once at the start of the app, handed to the routes."""
+
+import hmac
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Query, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from emotion.predictor import Predictor
+from emotion.taxonomy import Taxonomy
+from index.store import SnapshotStore
+from service.errors import InvalidParameterError, UnauthorizedError
+from service.inference import ModelLane, Prediction
+from service.metrics import Metrics
+from service.pictures import GalleryFiles
+from service.rebuild_job import RebuildJobs
+from service.settings import ServiceSettings, variable
+from service.snapshots import LiveSnapshot
+from service.uploads import read_picture
+from service.workers import WorkPool
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of a running service."""
+
+    settings: ServiceSettings
+    predictor: Predictor
+    store: SnapshotStore
+    metrics: Metrics
+    lane: ModelLane
+    decoders: WorkPool
+    thumbnailers: WorkPool
+    live: LiveSnapshot
+    files: GalleryFiles
+    jobs: RebuildJobs
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The label set."""
+        return self.predictor.taxonomy
+
+    async def predict(self, request: Request) -> Prediction:
+        """Read, decode and embed the picture of a request."""
+        with self.decoders.admission():
+            with self.metrics.stage("receive"):
+                settings = self.settings
+                data = await read_picture(request, settings.max_upload_bytes, settings.upload_timeout_s)
+            with self.metrics.stage("decode"):
+                pixels = await self.decoders.run(self.predictor.prepare, data)
+            del data  # the encoded picture need not wait for the model too
+        with self.metrics.stage("wait"):
+            return await self.lane.infer(pixels)
+
+
+def services(request: Request) -> Services:
+    """The app's parts."""
+    return cast(Services, request.app.state.services)
+
+
+ServicesDep = Annotated[Services, Depends(services)]
+
+
+def wanted_k(
+    parts: ServicesDep, k: Annotated[int | None, Query(ge=1, description="How many pictures are wanted.")] = None
+) -> int:
+    """The number of results; raises InvalidParameterError above the limit."""
+    settings = parts.settings
+    if k is None:
+        return settings.default_k
+    if k > settings.max_k:
+        raise InvalidParameterError(f"k: at most {settings.max_k} pictures can be asked for, not {k}")
+    return k
+
+
+WantedK = Annotated[int, Depends(wanted_k)]
+
+_bearer = HTTPBearer(auto_error=False, description="The admin token, as set in FEELALIKE_ADMIN_TOKEN.")
+
+
+def require_admin(
+    parts: ServicesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> None:
+    """Let the holder of the token pass; raises UnauthorizedError."""
+    token = parts.settings.admin_token
+    if token is None:
+        raise UnauthorizedError(f"admin is off: start the service with {variable('admin_token')}")
+    if credentials is None:
+        raise UnauthorizedError("this needs the admin token: Authorization: Bearer TOKEN")
+    given, expected = credentials.credentials.encode(), token.get_secret_value().encode()
+    if not hmac.compare_digest(given, expected):
+        raise UnauthorizedError("the admin token is wrong")

@@ -1,0 +1,154 @@
+"""The model lane: a bounded queue and one thread that runs the model on whatever is waiting.
+
+Batches form by themselves: while the model runs, pictures gather, and the next run takes them together. There is no
+artificial delay, so a lone picture never waits for company.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from emotion.arrays import Embedding, PixelBatch, Pixels, Probabilities
+from emotion.predictor import Predictions
+from service.errors import ModelOutputError, NotReadyError, OverloadedError
+from service.metrics import Metrics
+
+_log = logging.getLogger("feelalike.lane")
+
+
+class Model(Protocol):
+    """What the lane runs; emotion.predictor.Predictor is one."""
+
+    def infer(self, pixels: PixelBatch) -> Predictions:
+        """Embed and classify prepared pictures."""
+        ...
+
+
+class Prediction(NamedTuple):
+    """What the model says of one picture."""
+
+    embedding: Embedding
+    """L2-normalised."""
+    probabilities: Probabilities
+    """In the taxonomy's order."""
+
+
+class _Waiting(NamedTuple):
+    pixels: Pixels
+    answer: Future[Prediction]
+
+
+class ModelLane:
+    """Runs the model, one batch at a time.
+
+    Args:
+        model: called by the lane's thread only.
+        queue_size: pictures that may wait; more are refused.
+        max_batch: pictures a run takes at most.
+        metrics: told of every run.
+    """
+
+    def __init__(self, model: Model, queue_size: int, max_batch: int, metrics: Metrics) -> None:
+        self._model = model
+        self._queue_size = queue_size
+        self._max_batch = max_batch
+        self._metrics = metrics
+        self._waiting: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="model-lane", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def depth(self) -> int:
+        """Pictures waiting."""
+        return len(self._waiting)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether pictures are answered."""
+        return self._thread.is_alive()
+
+    async def infer(self, pixels: Pixels) -> Prediction:
+        """Embed and classify a prepared picture; a caller that is cancelled gives up its place.
+
+        Raises:
+            OverloadedError: the queue is full.
+            NotReadyError: the lane is closed or died.
+            ModelOutputError: the model gave numbers that are not finite.
+        """
+        answer: Future[Prediction] = Future()
+        with self._changed:
+            if self._closing or not self.is_alive:
+                raise NotReadyError("the model is not running")
+            if len(self._waiting) >= self._queue_size:
+                raise OverloadedError(f"{self._queue_size} pictures are waiting for the model already; try again")
+            self._waiting.append(_Waiting(pixels, answer))
+            self._changed.notify()
+        return await asyncio.wrap_future(answer)
+
+    def close(self) -> None:
+        """Take no more, answer what is waiting, end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        batch: list[_Waiting] = []
+        try:
+            while batch := self._next_batch():
+                self._answer(batch)
+        finally:
+            # Also reached when the thread dies of something that is no Exception: nobody may wait for ever.
+            with self._changed:
+                self._closing = True
+                stranded = [*batch, *self._waiting]
+                self._waiting.clear()
+            for one in stranded:
+                if not one.answer.done():
+                    one.answer.set_exception(NotReadyError("the model stopped"))
+
+    def _next_batch(self) -> list[_Waiting]:
+        """What is waiting now, without those whose caller has gone; empty when the lane is to end."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                if not self._waiting:
+                    return []
+                taken = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
+            if batch := [one for one in taken if one.answer.set_running_or_notify_cancel()]:
+                return batch
+
+    def _answer(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            with self._metrics.stage("model"):
+                predictions = self._model.infer(np.stack([one.pixels for one in batch]))
+            self._metrics.batch(len(batch))
+        except Exception as error:
+            self._answer_failed(batch, error)
+            return
+        for one, embedding, probabilities in zip(batch, predictions.embeddings, predictions.probabilities, strict=True):
+            if np.isfinite(embedding).all() and np.isfinite(probabilities).all():
+                one.answer.set_result(Prediction(embedding, probabilities))
+            else:
+                one.answer.set_exception(ModelOutputError("the model gave numbers that are not finite"))
+
+    def _answer_failed(self, batch: Sequence[_Waiting], error: Exception) -> None:
+        """One picture may have spoilt the run for all: try them one by one."""
+        if len(batch) == 1:
+            batch[0].answer.set_exception(error)
+            return
+        _log.warning("a batch of %d failed (%r); running its pictures one by one", len(batch), error)
+        for one in batch:
+            self._answer([one])

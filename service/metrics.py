@@ -1,0 +1,79 @@
+"""What Prometheus may ask: a registry for every app, nothing global."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_PICTURES: Final = (1, 2, 4, 8, 16, 32, 64)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """Counters, histograms and gauges of one app."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        registry = self._registry
+        ProcessCollector(registry=registry)
+        self._requests = Counter(
+            "feelalike_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
+        )
+        self._request_seconds = Histogram(
+            "feelalike_http_request_seconds", "Time to answer.", ["route"], buckets=_SECONDS, registry=registry
+        )
+        self._refusals = Counter("feelalike_refusals", "Requests refused, by code.", ["code"], registry=registry)
+        self._stage_seconds = Histogram(
+            "feelalike_stage_seconds", "Time by stage of the work.", ["stage"], buckets=_SECONDS, registry=registry
+        )
+        self._batch_size = Histogram(
+            "feelalike_batch_size", "Pictures per run of the model.", buckets=_PICTURES, registry=registry
+        )
+        self._index = Gauge("feelalike_index_info", "The live index.", ["version", "model_id"], registry=registry)
+        self._index_pictures = Gauge("feelalike_index_pictures", "Pictures in the live index.", registry=registry)
+        self._snapshots_refused = Counter(
+            "feelalike_snapshots_refused", "Published snapshots that were not taken.", registry=registry
+        )
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request; `route` is the template, never the path, so that clients cannot make new series."""
+        self._requests.labels(method if method in _METHODS else "other", route, status).inc()
+        self._request_seconds.labels(route).observe(seconds)
+
+    def refusal(self, code: str) -> None:
+        """Count a refusal."""
+        self._refusals.labels(code).inc()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage: receive, decode, wait (for the model's answer), model, search, thumbnail."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self._stage_seconds.labels(name).observe(perf_counter() - start)
+
+    def batch(self, size: int) -> None:
+        """Count a run of the model."""
+        self._batch_size.observe(size)
+
+    def index(self, version: str, model_id: str, count: int) -> None:
+        """Tell which index is live."""
+        self._index.clear()
+        self._index.labels(version, model_id).set(1)
+        self._index_pictures.set(count)
+
+    def snapshot_refused(self) -> None:
+        """Count a published snapshot that was not taken."""
+        self._snapshots_refused.inc()
+
+    def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
+        """Add a gauge that is read when asked for."""
+        Gauge(f"feelalike_{name}", meaning, registry=self._registry).set_function(value)
+
+    def exposition(self) -> bytes:
+        """All of it in Prometheus's text format."""
+        return generate_latest(self._registry)

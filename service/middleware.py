@@ -1,0 +1,118 @@
+"""Around every request: its id, security headers, a log line, counters, and a last net for unforeseen errors."""
+
+import logging
+import re
+import uuid
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Final
+from urllib.parse import quote
+
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.logs import request_id_var
+from service.metrics import Metrics
+from service.problems import internal_problem
+
+REQUEST_ID: Final = "X-Request-ID"
+STATUS_CLIENT_GONE: Final = 499
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+
+_SECURITY_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+_CSP: Final = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+# Swagger UI comes from FastAPI's CDN and starts itself with an inline script; nothing else needs an outside address.
+_CSP_DOCS: Final = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
+    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
+    "img-src 'self' data: blob: https://fastapi.tiangolo.com; object-src 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+
+_log = logging.getLogger("feelalike.http")
+
+
+@dataclass
+class _Exchange:
+    """A request being answered."""
+
+    request_id: str
+    path: str
+    status: int | None = None
+
+
+class RequestContext:
+    """ASGI middleware; must be the outermost."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(_request_id(Headers(scope=scope)), scope["path"])
+        scope.setdefault("state", {})["request_id"] = exchange.request_id
+        token = request_id_var.set(exchange.request_id)
+        start = perf_counter()
+        try:
+            await self._answer(scope, receive, send, exchange)
+        finally:
+            self._record(scope, exchange, perf_counter() - start)
+            request_id_var.reset(token)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, exchange: _Exchange) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                _add_headers(MutableHeaders(scope=message), exchange)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            exchange.status = STATUS_CLIENT_GONE
+        except Exception:
+            _log.exception("unforeseen error")
+            if exchange.status is None:
+                await internal_problem(Request(scope))(scope, receive, send_with_headers)
+
+    def _record(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
+        status = exchange.status or 500
+        code = scope["state"].get("problem_code")
+        route = getattr(scope.get("route"), "path", None) or "unmatched"
+        self._metrics.request(scope["method"], route, status, seconds)
+        if code is not None:
+            self._metrics.refusal(code)
+        level = logging.DEBUG if route in _PROBES and status < 400 else logging.INFO
+        # Percent-encoded, so that no client can write a line of its own into the log.
+        path = quote(scope["path"])
+        suffix = f" code={code}" if code is not None else ""
+        _log.log(level, "%s %s %d %.0f ms%s", scope["method"], path, status, 1000 * seconds, suffix)
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get(REQUEST_ID, "")
+    return given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _add_headers(headers: MutableHeaders, exchange: _Exchange) -> None:
+    headers[REQUEST_ID] = exchange.request_id
+    for name, value in _SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Content-Security-Policy", _CSP_DOCS if exchange.path == "/docs" else _CSP)
+    if exchange.path == "/" or exchange.path.startswith("/static/"):
+        # The page asks again at every visit (an ETag answers), so an update is seen at once.
+        headers.setdefault("Cache-Control", "no-cache")

@@ -1,0 +1,114 @@
+"""The gallery's pictures as files: originals proved to be what the id says, and thumbnails kept on disk."""
+
+import contextlib
+import os
+import tempfile
+from io import BytesIO
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from emotion.bundle import file_sha256
+from emotion.errors import PictureError
+from emotion.images import DEFAULT_LIMITS, decode, read_picture_bytes
+from index.catalog import CatalogEntry, PictureState, picture_id
+from index.store import SnapshotStore
+from service.errors import ImageFileMissingError, UnknownImageError
+
+THUMBNAIL_PX: Final = 256
+THUMBNAIL_TYPE: Final = "image/jpeg"
+_QUALITY = 82
+_HEAD_BYTES = 12
+
+
+class Original(NamedTuple):
+    """A file that holds what its id says."""
+
+    path: Path
+    media_type: str
+
+
+class GalleryFiles:
+    """Files of a store's gallery; the only way to them is an id that the catalog knows. All calls block."""
+
+    def __init__(self, store: SnapshotStore) -> None:
+        self._catalog = store.catalog
+        self._thumbnails = store.thumbnails
+
+    def original(self, item_id: str) -> Original:
+        """A picture's own file.
+
+        Raises:
+            UnknownImageError: no such picture, or it was deleted.
+            ImageFileMissingError: the file has vanished, or holds something else now.
+        """
+        entry = self._entry(item_id)
+        try:
+            media_type = _media_type(entry.path)
+            unchanged = _holds(entry)
+        except OSError as error:
+            raise ImageFileMissingError("the original of this picture is not there any more") from error
+        if media_type is None or not unchanged:
+            raise ImageFileMissingError("the file of this picture was changed after the index was built")
+        return Original(entry.path, media_type)
+
+    def thumbnail(self, item_id: str) -> bytes:
+        """A JPEG of at most THUMBNAIL_PX a side, made once; it outlives its original. Raises as `original` does."""
+        self._entry(item_id)
+        # The catalog knows the id, so it is hex and no path.
+        kept = self._thumbnails / f"{item_id}.jpg"
+        try:
+            return kept.read_bytes()
+        except OSError:
+            content = _thumbnail(self.original(item_id).path)
+        with contextlib.suppress(OSError):  # a read-only or full store costs time at the next request, no more
+            _write(kept, content)
+        return content
+
+    def _entry(self, item_id: str) -> CatalogEntry:
+        entry = self._catalog.get(item_id)
+        if entry is None or entry.state is PictureState.DELETED:
+            raise UnknownImageError("no picture of the gallery has this id")
+        return entry
+
+
+def _thumbnail(file: Path) -> bytes:
+    try:
+        picture = decode(read_picture_bytes(file), min_side=THUMBNAIL_PX, limits=DEFAULT_LIMITS)
+    except PictureError as error:
+        raise ImageFileMissingError("the original of this picture cannot be read any more") from error
+    picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    buffer = BytesIO()
+    picture.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    return buffer.getvalue()
+
+
+def _media_type(file: Path) -> str | None:
+    """From the content; a suffix is only a name."""
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    return "image/webp" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else None
+
+
+def _holds(entry: CatalogEntry) -> bool:
+    """Whether the file still has the bytes that gave the id; they are read only if size or time raise doubt."""
+    stat = entry.path.stat()
+    if stat.st_size != entry.size_bytes:
+        return False
+    return stat.st_mtime_ns == entry.mtime_ns or picture_id(file_sha256(entry.path)) == entry.id
+
+
+def _write(path: Path, content: bytes) -> None:
+    """In one step, so that no reader sees half a picture; no fsync: it can be made again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, staged = tempfile.mkstemp(prefix=".", suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+        Path(staged).replace(path)
+    except OSError:
+        Path(staged).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,29 @@
+"""POST /search: the gallery's pictures that feel most like one."""
+
+import asyncio
+
+from fastapi import APIRouter, Request
+
+from service.answers import find_similar, query_mood
+from service.deps import ServicesDep, WantedK
+from service.problems import problem_docs
+from service.routes.classify import UPLOAD_REFUSALS
+from service.schemas import Classification, SearchAnswer
+from service.uploads import PICTURE_BODY
+
+router = APIRouter(tags=["pictures"])
+
+
+@router.post("/search", openapi_extra=PICTURE_BODY, responses=problem_docs(*UPLOAD_REFUSALS))
+async def search(request: Request, parts: ServicesDep, k: WantedK) -> SearchAnswer:
+    """Find the k gallery pictures nearest to a picture by their sentiment vectors."""
+    snapshot = parts.live.require()
+    prediction = await parts.predict(request)
+    taxonomy, model_id = parts.taxonomy, parts.predictor.model_id
+    with parts.metrics.stage("search"):
+        results = await asyncio.to_thread(
+            find_similar, snapshot, parts.store.catalog, taxonomy, prediction.embedding, k
+        )
+    opinion = query_mood(taxonomy, prediction.probabilities)
+    query = Classification(**opinion.model_dump(), model_id=model_id)
+    return SearchAnswer(query=query, results=results, index_version=snapshot.manifest.version, model_id=model_id)

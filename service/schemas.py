@@ -1,0 +1,209 @@
+"""What the routes answer."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from emotion.taxonomy import Polarity
+from service.jobs import JobState
+
+
+class Answer(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True, protected_namespaces=())
+
+
+class PolarityProbabilities(Answer):
+    """Summed probabilities of the two sides, renormalised over the emotions that take one."""
+
+    positive: float
+    negative: float
+
+
+class Mood(Answer):
+    """The model's opinion of a picture in short."""
+
+    emotion: str = Field(description="The most probable emotion.")
+    polarity: Polarity | None = Field(
+        description="The side with the larger summed probability; null where no emotion takes one."
+    )
+    confidence: float = Field(description="Probability of `emotion`.")
+
+
+class QueryMood(Mood):
+    """The model's opinion of a picture in full."""
+
+    probabilities: dict[str, float] = Field(description="Probability of every emotion; they sum to 1.")
+    polarity_probabilities: PolarityProbabilities
+
+
+class Classification(QueryMood):
+    """Answer of /classify."""
+
+    model_id: str
+
+
+class GalleryPicture(Answer):
+    """A picture of the gallery."""
+
+    id: str = Field(description="The first 128 bits of the file's sha256, in hex.")
+    label: str | None = Field(description="The gallery's own label; several are joined by `|`.")
+    emotion: str = Field(description="The most probable emotion, as predicted.")
+    polarity: Polarity | None
+    confidence: float
+    url: str
+    thumbnail_url: str
+    metadata: dict[str, str] = Field(description="Further columns of the gallery's manifest.")
+
+
+class _Ranked(Answer):
+    """Stands before GalleryPicture's fields in the JSON, for people who read it."""
+
+    rank: int = Field(description="1 is the nearest.")
+    id: str
+    distance: float = Field(description="Euclidean distance of the normalised sentiment vectors, 0 to 2.")
+
+
+class SearchResult(GalleryPicture, _Ranked):
+    """A neighbour."""
+
+
+class SearchAnswer(Answer):
+    """Answer of /search."""
+
+    query: Classification
+    results: list[SearchResult] = Field(description="Nearest first; fewer than k when the gallery holds fewer.")
+    index_version: str
+    model_id: str
+
+
+class NeighboursAnswer(Answer):
+    """Answer of /images/{id}/neighbours."""
+
+    picture: GalleryPicture
+    results: list[SearchResult] = Field(description="Nearest first, the picture itself left out.")
+    index_version: str
+    model_id: str
+
+
+class JobProgressAnswer(Answer):
+    """How far a job is."""
+
+    stage: str = Field(description="scan, embed, build or publish.")
+    done: int
+    total: int
+
+
+class JobAnswer(Answer):
+    """A rebuild of the index."""
+
+    id: str
+    state: JobState
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    progress: JobProgressAnswer | None
+    counts: dict[str, int] | None = Field(
+        description="Pictures embedded, reused, duplicates and skipped, once it succeeded."
+    )
+    index_version: str | None = Field(
+        description="What it published; with `succeeded`, the service answers from it already."
+    )
+    error: str | None
+
+
+class RollbackAnswer(Answer):
+    """Answer of /admin/index/rollback."""
+
+    index_version: str = Field(description="The version that is live now.")
+    previous_version: str | None
+
+
+class Live(Answer):
+    """Answer of /livez."""
+
+    status: str
+
+
+class Ready(Answer):
+    """Answer of /readyz when it is."""
+
+    status: str
+    model_id: str
+    index_version: str
+    warnings: list[str] = Field(description="What does not keep the service from answering, such as a refused index.")
+
+
+class EmotionFacts(Answer):
+    """An emotion of the label set."""
+
+    name: str
+    polarity: Polarity | None
+
+
+class TaxonomyFacts(Answer):
+    """The label set."""
+
+    name: str
+    emotions: list[EmotionFacts]
+    wheel: list[str] | None = Field(description="The emotions in the order of Mikels' wheel.")
+
+
+class ModelFacts(Answer):
+    """The model."""
+
+    model_id: str
+    name: str
+    taxonomy: TaxonomyFacts
+    backbone: str
+    embedding_dim: int
+    precision: str
+    runtime: str
+    device: str
+    metrics: dict[str, Any] = Field(description="Measured quality, by setting and metric.")
+    terms: str = Field(description="Terms of use that come from the training data.")
+    training_data: str
+
+
+class IndexFacts(Answer):
+    """The live index."""
+
+    version: str
+    count: int
+    metric: str
+    kind: str
+    recall: float = Field(description="Recall@10 against exact search, measured when it was built.")
+    created: datetime
+
+
+class Limits(Answer):
+    """What requests may ask for."""
+
+    max_upload_bytes: int
+    max_pixels: int
+    max_k: int
+
+
+class Info(Answer):
+    """Answer of /info."""
+
+    name: str
+    version: str
+    model: ModelFacts
+    index: IndexFacts | None
+    limits: Limits
+    admin_enabled: bool
+
+
+class Problem(BaseModel):
+    """Every refusal (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="What was wrong and what to do, for people.")
+    code: str = Field(description="Stable, for programs.")
+    request_id: str
+    job_id: str | None = Field(default=None, description="With `rebuild_running`: the job that runs.")

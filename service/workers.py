@@ -1,0 +1,53 @@
+"""Blocking work off the event loop: a few threads, and a bound on what may be on its way to them."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+from service.errors import OverloadedError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class WorkPool:
+    """Threads with an entrance that turns away what would only pile up.
+
+    Args:
+        name: of the work; appears in messages and thread names.
+        n_threads: running at a time.
+        max_admitted: admitted at a time, whether waiting, receiving or running.
+    """
+
+    def __init__(self, name: str, n_threads: int, max_admitted: int) -> None:
+        self._name = name
+        self._max_admitted = max_admitted
+        self._admitted = 0
+        self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix=name)
+
+    @property
+    def admitted(self) -> int:
+        """Pieces of work inside now."""
+        return self._admitted
+
+    @contextmanager
+    def admission(self) -> Iterator[None]:
+        """Be inside; raises OverloadedError when it is full. For the event loop's thread only."""
+        if self._admitted >= self._max_admitted:
+            raise OverloadedError(f"{self._max_admitted} pictures are being {self._name} already; try again")
+        self._admitted += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function in one of the threads."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
+
+    def close(self) -> None:
+        """Drop what waits and let what runs end."""
+        self._threads.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,194 @@
+"""`python -m service`: its one-line errors, and a real process from start to SIGTERM."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+from typer.testing import CliRunner
+
+from emotion.collection import read_collection
+from emotion.errors import BundleError, ConfigError, RuntimeUnavailableError, SnapshotMismatchError, StoreMissingError
+from fakes import encoded, tiny_predictor
+from index.rebuild import rebuild
+from service.__main__ import app
+
+ROOT = Path(__file__).parents[2]
+FREE = ["--port", "0"]
+TIMEOUT_S = 60
+
+SERVE_WITH_FAKES = """
+import sys
+sys.path[:0] = [{root!r}, {tests!r}]
+from fakes import FakeRuntime
+from emotion.bundle import load_bundle
+from emotion.predictor import Predictor
+from service.__main__ import app
+app(sys.argv[1:], obj=lambda settings: Predictor(load_bundle(settings.bundle), FakeRuntime()))
+"""
+
+
+def never(settings):
+    raise AssertionError("the model was loaded")
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """Runs the command line in this process up to its error."""
+    monkeypatch.delenv("FEELALIKE_ADMIN_TOKEN", raising=False)
+
+    def run(*arguments, open_model=never):
+        result = CliRunner().invoke(app, [*map(str, arguments)], obj=open_model)
+        assert result.exception is not None
+        raise result.exception
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def quiet_logging():
+    """The command line sets up logging; put it back."""
+    import logging
+
+    names = ("feelalike", "uvicorn", "asyncio")
+    before = [(logging.getLogger(name).handlers, logging.getLogger(name).propagate) for name in names]
+    levels = [logging.getLogger(name).level for name in names]
+    yield
+    for name, (handlers, propagate), level in zip(names, before, levels, strict=True):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+def test_a_port_in_use_is_told_before_the_model_loads(start, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"127.0.0.1:{port}: .*in use; choose another with --port"):
+            start("--bundle", tmp_path / "none", "--store", tmp_path, "--port", port)
+
+
+def test_a_host_that_is_not_ours(start, tmp_path):
+    with pytest.raises(ConfigError, match="cannot listen on 192.0.2.1"):
+        start("--bundle", tmp_path, "--store", tmp_path, "--host", "192.0.2.1", *FREE)
+
+
+def test_a_missing_bundle(start, tmp_path):
+    with pytest.raises(BundleError, match="no bundle at"):
+        start("--bundle", tmp_path / "none", "--store", tmp_path, *FREE)
+
+
+def test_a_damaged_bundle(start, predictor, tmp_path):
+    (predictor.bundle.path / "model.onnx").write_bytes(b"damaged")
+    with pytest.raises(BundleError, match="model.onnx differs"):
+        start("--bundle", predictor.bundle.path, "--store", tmp_path, *FREE)
+
+
+def test_a_store_without_index_names_the_command(start, predictor, tmp_path):
+    bundle, store = predictor.bundle.path, tmp_path / "store"
+    command = f"python -m index build --bundle {bundle} --store {store} --gallery"
+    with pytest.raises(StoreMissingError, match=re.escape(command)):
+        start("--bundle", bundle, "--store", store, *FREE, open_model=lambda settings: predictor)
+
+
+def test_an_index_of_another_model_names_both_and_the_command(start, predictor, store, tmp_path):
+    other = tiny_predictor(tmp_path, "other")
+    bundle = other.bundle.path
+    with pytest.raises(SnapshotMismatchError) as caught:
+        start("--bundle", bundle, "--store", store.root, *FREE, open_model=lambda settings: other)
+    message = str(caught.value)
+    assert predictor.model_id in message
+    assert other.model_id in message
+    assert message.endswith(f"python -m index build --bundle {bundle} --store {store.root}")
+
+
+def test_a_gpu_that_is_not_there(start, predictor, store):
+    from service.app import open_predictor
+
+    with pytest.raises((RuntimeUnavailableError, BundleError)):
+        start("--bundle", predictor.bundle.path, "--store", store.root, "--device", "cuda", *FREE, open_model=None)
+    assert open_predictor
+
+
+def test_help_has_examples():
+    assert "python -m service --bundle" in CliRunner().invoke(app, ["--help"]).output
+
+
+def launch(command: list[str], **variables: str):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FEELALIKE_")}
+    return subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment | variables, bufsize=1
+    )
+
+
+def address_of(process) -> str:
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if found := re.search(r"ready on (http://\S+)", line):
+            return found[1]
+    raise AssertionError("".join(lines))
+
+
+def stop(process, number: int) -> tuple[int, str]:
+    process.send_signal(number)
+    _, log = process.communicate(timeout=TIMEOUT_S)
+    return process.returncode, log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_answers_and_ends_in_order(predictor, store, number):
+    script = SERVE_WITH_FAKES.format(root=str(ROOT), tests=str(ROOT / "tests"))
+    arguments = ["--bundle", str(predictor.bundle.path), "--store", str(store.root), *FREE]
+    process = launch([sys.executable, "-c", script, *arguments], FEELALIKE_ADMIN_TOKEN="tok-secret")
+    try:
+        url = address_of(process)
+        with httpx2.Client(base_url=url, timeout=TIMEOUT_S) as http:
+            assert http.get("/readyz").status_code == 200
+            found = http.post("/search?k=1", files={"file": ("x.png", encoded(3))}).json()
+            assert found["results"][0]["distance"] == 0
+            too_large = http.post("/classify", content=b"x" * (21 * 2**20))
+            assert (too_large.status_code, too_large.json()["code"]) == (413, "picture_too_large")
+            http.post("/admin/index/rollback", headers={"Authorization": "Bearer tok-secret"})
+        code, log = stop(process, number)
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    assert code == 0, log
+    assert "stopping" in log
+    assert "Traceback" not in log
+    assert "tok-secret" not in log
+    assert re.search(r"\[[0-9a-f]{32}\] POST /search 200 \d+ ms", log)
+
+
+def shipped_bundle() -> Path | None:
+    return next((file.parent for file in sorted((ROOT / "models").glob("*/bundle.json"))), None)
+
+
+@pytest.mark.skipif(shipped_bundle() is None, reason="no bundle in models/")
+def test_the_shipped_bundle_serves(gallery, tmp_path):
+    from emotion.predictor import Predictor
+    from emotion.runtime import Device
+    from index.gallery import GalleryRoot
+    from index.store import SnapshotStore
+
+    bundle, store = shipped_bundle(), SnapshotStore(tmp_path / "store")
+    rebuild(store, Predictor.open(bundle, Device.CPU), root=GalleryRoot(path=gallery))
+    command = [sys.executable, "-m", "service", "--bundle", str(bundle), "--store", str(store.root), "--device", "cpu"]
+    process = launch([*command, *FREE])
+    try:
+        with httpx2.Client(base_url=address_of(process), timeout=TIMEOUT_S) as http:
+            picture = read_collection(gallery)[0].path.read_bytes()
+            found = http.post("/search?k=3", files={"file": ("x.png", picture)}).json()
+            assert found["results"][0]["distance"] < 1e-3
+        code, log = stop(process, signal.SIGTERM)
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    assert code == 0, log

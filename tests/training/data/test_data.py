@@ -1,0 +1,151 @@
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emotion.errors import ConfigError, DataError
+from emotion.images import decode
+from emotion.preprocess import PreprocessSpec, prepare
+from emotion.taxonomy import MIKELS
+from fakes import encoded, write_gallery
+from training.config import AugmentConfig
+from training.data.dataset import PictureDataset
+from training.data.sampler import BalancedBatches
+from training.data.samples import Sample, class_counts, read_samples
+from training.data.splits import hold_out, load_or_make_folds, make_folds
+
+SPEC = PreprocessSpec(size_px=16)
+
+
+def _samples(n: int, copies: int = 1) -> list[Sample]:
+    return [Sample(Path(f"{i}-{c}.png"), i % 4, f"digest{i}") for i in range(n) for c in range(copies)]
+
+
+def test_samples_carry_label_and_content_hash(tmp_path: Path) -> None:
+    write_gallery(tmp_path, 4)
+    (tmp_path / "awe" / "copy.png").write_bytes(encoded(0))
+    samples = read_samples(tmp_path, MIKELS)
+    assert class_counts(samples, MIKELS) == dict.fromkeys(MIKELS.names, 0) | {"awe": 3, "fear": 2}
+    by_name = {sample.path.name: sample for sample in samples}
+    assert by_name["copy.png"].digest == by_name["0000.png"].digest
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a.png,joy", r"labelled 'joy'; taxonomy 'mikels' has: amusement"),
+        ("a.png,", "no label"),
+        ("a.png,awe|fear", "several labels"),
+        ("gone.png,awe", r"cannot read .*gone\.png"),
+    ],
+)
+def test_a_picture_that_cannot_be_trained_on_is_named(tmp_path: Path, rows: str, message: str) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(0))
+    (tmp_path / "manifest.csv").write_text(f"path,label\n{rows}\n")
+    with pytest.raises(DataError, match=message):
+        read_samples(tmp_path, MIKELS)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no pictures"):
+        read_samples(tmp_path, MIKELS)
+
+
+def test_copies_share_a_fold_and_emotions_are_spread() -> None:
+    samples = _samples(40, copies=2)
+    folds = make_folds(samples, 5, seed=0)
+    assert set(folds) == {sample.digest for sample in samples}
+    for number in range(5):
+        labels = Counter(sample.label for sample in samples if folds[sample.digest] == number)
+        assert labels == {0: 4, 1: 4, 2: 4, 3: 4}
+    assert folds == make_folds(samples, 5, seed=0)
+    assert folds != make_folds(samples, 5, seed=1)
+
+
+def test_saved_folds_are_used_again_and_must_fit(tmp_path: Path) -> None:
+    path = tmp_path / "folds.json"
+    first = load_or_make_folds(path, _samples(20), 5, seed=3)
+    assert load_or_make_folds(path, _samples(20), 5, seed=4) == first
+    with pytest.raises(DataError, match="lacks 4 of 24"):
+        load_or_make_folds(path, _samples(24), 5, seed=3)
+
+
+def test_too_few_pictures_for_the_folds() -> None:
+    with pytest.raises(DataError, match="5 folds need 5 pictures of each emotion; the rarest has 4"):
+        make_folds(_samples(16), 5, seed=0)
+
+
+def test_hold_out_is_stratified_and_disjoint() -> None:
+    kept, held = hold_out(_samples(80, copies=2), 0.1, seed=0)
+    assert len(held) == 16
+    assert Counter(sample.label for sample in held) == {0: 4, 1: 4, 2: 4, 3: 4}
+    assert not {s.digest for s in kept} & {s.digest for s in held}
+    assert hold_out(_samples(8), 0, seed=0)[1] == []
+
+
+def test_every_batch_has_enough_of_each_emotion_even_of_rare_ones() -> None:
+    labels = [0] * 50 + [1] * 5 + [2] * 20
+    batches = list(BalancedBatches(labels, batch_size=16, min_per_class=4, seed=0))
+    assert len(batches) == 75 // 16
+    for batch in batches:
+        counts = Counter(labels[row] for row in batch)
+        assert len(batch) == 16
+        assert min(counts[c] for c in (0, 1, 2)) >= 4
+
+
+def test_batches_depend_on_seed_and_epoch_alone() -> None:
+    def batches(seed: int, epoch: int) -> list[list[int]]:
+        sampler = BalancedBatches([0, 1] * 20, batch_size=8, min_per_class=2, seed=seed)
+        sampler.epoch = epoch
+        return list(sampler)
+
+    assert batches(1, 2) == batches(1, 2)
+    assert batches(1, 2) != batches(1, 3)
+    assert batches(1, 2) != batches(2, 2)
+
+
+def test_a_batch_too_small_for_its_emotions_names_the_settings() -> None:
+    with pytest.raises(ConfigError, match=r"data\.batch_size=8 cannot hold data\.min_per_class=4"):
+        BalancedBatches([0, 1, 2], batch_size=8, min_per_class=4, seed=0)
+
+
+def _dataset(folder: Path, **options: object) -> PictureDataset:
+    write_gallery(folder, 3)
+    return PictureDataset(read_samples(folder, MIKELS), SPEC, **options)  # type: ignore[arg-type]
+
+
+def test_without_augmentation_the_network_sees_what_serving_shows_it(tmp_path: Path) -> None:
+    data = _dataset(tmp_path)
+    for index, sample in enumerate(data.samples):
+        picture = decode(sample.path.read_bytes(), min_side=SPEC.min_side_px)
+        assert np.array_equal(data[index][0].numpy(), prepare(picture, SPEC))
+        assert data[index][1] == sample.label
+
+
+@pytest.mark.parametrize("cache_mb", [0, 10])
+def test_a_random_view_depends_on_seed_epoch_and_index_alone(tmp_path: Path, cache_mb: int) -> None:
+    data = _dataset(tmp_path, augment=AugmentConfig(jitter=0.2), seed=5, cache_mb=cache_mb)
+    before = torch.random.get_rng_state()
+    first = data[1][0]
+    torch.rand(7)
+    assert torch.equal(data[1][0], first)
+    data.epoch = 1
+    assert not torch.equal(data[1][0], first)
+    assert first.shape == (3, 16, 16)
+    torch.random.set_rng_state(before)
+
+
+def test_a_random_view_leaves_the_global_generator_alone(tmp_path: Path) -> None:
+    data = _dataset(tmp_path, augment=AugmentConfig())
+    before = torch.random.get_rng_state()
+    data[0]
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_an_unreadable_picture_stops_training_by_name(tmp_path: Path) -> None:
+    data = _dataset(tmp_path)
+    data.samples[0].path.write_bytes(b"x")
+    with pytest.raises(DataError, match=r"0000\.png.*remove the picture"):
+        data[0]

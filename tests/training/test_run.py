@@ -1,0 +1,134 @@
+"""A whole fit on painted pictures with a backbone of 0.04 M parameters."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emotion.bundle import load_bundle
+from emotion.errors import ConfigError, RuntimeUnavailableError
+from emotion.openvino_runtime import OpenVinoRuntime
+from emotion.runtime import Device
+from emotion.taxonomy import MIKELS
+from emotion.torch_runtime import TorchRuntime
+from fakes import write_gallery
+from training import loop
+from training.config import TrainingConfig, load_config
+from training.data.samples import Sample, read_samples
+from training.run import fit, pick_device, train
+
+EMOTIONS = ("awe", "contentment", "fear", "sadness")
+TINY = [
+    "network.backbone=test_efficientnet",
+    "network.pretrained=false",
+    "network.freeze_batch_norm=false",
+    "preprocess.size_px=32",
+    "data.batch_size=32",
+    "data.min_per_class=8",
+    "data.validation_fraction=0.25",
+    "loop.epochs=3",
+    "optim.lr=1e-2",
+    "optim.lr_backbone=1e-2",
+]
+
+
+def _config(*overrides: str) -> TrainingConfig:
+    return load_config("default", [*TINY, *overrides])
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Sample]:
+    write_gallery(tmp_path / "gallery", 48, EMOTIONS)
+    return read_samples(tmp_path / "gallery", MIKELS)
+
+
+class _Interrupt(Exception):  # noqa: N818 - stands for Ctrl-C
+    pass
+
+
+@pytest.mark.parametrize("overrides", [(), ("loop.ema_decay=0.9",), ("loop.patience=2",)], ids=str)
+def test_a_resumed_run_equals_an_unbroken_one(
+    tmp_path: Path, samples: list[Sample], monkeypatch: pytest.MonkeyPatch, overrides: tuple[str, ...]
+) -> None:
+    config = _config(*overrides)
+    whole, _, _ = train(config, samples, tmp_path / "whole")
+
+    save = loop.save_checkpoint
+
+    def save_and_stop(*args: object) -> None:
+        save(*args)  # type: ignore[arg-type]
+        raise _Interrupt
+
+    monkeypatch.setattr(loop, "save_checkpoint", save_and_stop)
+    with pytest.raises(_Interrupt):
+        train(config, samples, tmp_path / "broken")
+    monkeypatch.undo()
+    resumed, _, _ = train(config, samples, tmp_path / "broken", resume=True)
+
+    weights = whole.net.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in resumed.net.state_dict().items())
+    assert [record.loss for record in resumed.history] == [record.loss for record in whole.history]
+    assert whole.history[0].sentiment > 0
+
+
+def test_the_same_seed_gives_the_same_bundle_and_another_seed_another(tmp_path: Path, samples: list[Sample]) -> None:
+    config = _config("loop.epochs=1")
+    one, other = (fit(config, samples, tmp_path / name, data_name="painted")[0] for name in ("a", "b"))
+    assert one.model_id == other.model_id
+    first, second = (train(_config("loop.epochs=1", f"seed={n}"), samples, tmp_path / f"{n}")[0] for n in (1, 2))
+    assert not torch.equal(first.net.head.weight, second.net.head.weight)
+
+
+def test_the_bundle_knows_its_training_pictures_and_both_runtimes_agree(tmp_path: Path, samples: list[Sample]) -> None:
+    bundle, _, held = fit(_config("loop.epochs=1"), samples, tmp_path / "run", data_name="painted")
+    recorded = set(load_bundle(bundle.path).manifest.training_hashes)
+    assert recorded == {s.digest for s in samples} - {s.digest for s in held}
+    assert len(held) == 12
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert set(split["validation"]) == {s.digest for s in held}
+
+    openvino, torch_cpu = OpenVinoRuntime(bundle), TorchRuntime(bundle)
+    for b in (1, 3, 8):
+        pixels = np.random.default_rng(b).normal(size=(b, 3, 32, 32)).astype(np.float32)
+        one, other = openvino.run(pixels), torch_cpu.run(pixels)
+        assert one.embeddings.shape == (b, 680)
+        assert one.embeddings == pytest.approx(other.embeddings, abs=1e-5)
+        assert one.logits == pytest.approx(other.logits, abs=1e-4)
+    assert b"site-packages" not in bundle.onnx_path.read_bytes()
+
+
+def test_training_learns(tmp_path: Path, samples: list[Sample]) -> None:
+    config = _config("loop.epochs=8", "data.validation_fraction=0", "augment.crop_scale=[0.9, 1.0]")
+    history = train(config, samples, tmp_path / "run")[0].history
+    assert history[-1].classification < 0.8 * history[0].classification
+
+
+def test_a_frozen_trunk_stays_as_it_was(tmp_path: Path, samples: list[Sample]) -> None:
+    one, two = (
+        train(_config(f"loop.epochs={epochs}", "network.freeze_trunk=true"), samples, tmp_path / str(epochs))[0]
+        for epochs in (1, 2)
+    )
+    for name, tensor in one.net.state_dict().items():
+        assert torch.equal(tensor, two.net.state_dict()[name]) == name.startswith("backbone."), name
+
+
+def test_another_configuration_does_not_resume(tmp_path: Path, samples: list[Sample]) -> None:
+    train(_config("loop.epochs=1"), samples, tmp_path / "run")
+    with pytest.raises(ConfigError, match="differs in: loss"):
+        train(_config("loop.epochs=1", "loss.w=0.1"), samples, tmp_path / "run", resume=True)
+
+
+def test_early_stopping_keeps_the_best_epoch(tmp_path: Path, samples: list[Sample]) -> None:
+    config = _config(
+        "loop.epochs=12", "loop.patience=1", "loop.monitor=accuracy", "optim.lr=1e-6", "optim.lr_backbone=0"
+    )
+    _, history, _ = fit(config, samples, tmp_path / "run", data_name="painted")
+    assert len(history) < 12
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_a_gpu_that_is_asked_for_and_absent_is_an_error() -> None:
+    with pytest.raises(RuntimeUnavailableError, match="sees no NVIDIA GPU"):
+        pick_device(Device.CUDA)
