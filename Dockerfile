@@ -33,17 +33,19 @@ COPY demo demo
 RUN pip install --no-deps .
 COPY models models
 COPY deploy deploy
-USER feelalike
+USER 1000
 
 FROM base AS gpu
 ENV FEELALIKE_DEVICE=cuda
+COPY requirements/gpu.txt requirements/gpu.txt
+RUN pip install --requirement requirements/gpu.txt
 COPY pyproject.toml README.md ./
 COPY emotion emotion
 COPY index index
 COPY service service
 COPY training training
 COPY demo demo
-RUN pip install ".[gpu,training]"
+RUN pip install --no-deps .
 COPY models models
 COPY deploy deploy
-USER feelalike
+USER 1000

@@ -1,6 +1,7 @@
 """What runs a network: the Protocol, and the choice made once at the entry point."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from emotion.arrays import Embeddings, PixelBatch, ProbabilityRows
@@ -44,9 +45,7 @@ class Runtime(Protocol):
 def open_runtime(bundle: Bundle, device: Device = Device.AUTO, *, n_threads: int | None = None) -> Runtime:
     """The runtime for a device; raises RuntimeUnavailableError when what was asked for is not there."""
     if device is Device.CUDA or (device is Device.AUTO and _cuda_is_available()):
-        from emotion.torch_runtime import TorchRuntime
-
-        return TorchRuntime(bundle, Device.CUDA)
+        return _open_cuda(bundle)
     try:
         from emotion.openvino_runtime import OpenVinoRuntime
     except ImportError as error:
@@ -56,7 +55,20 @@ def open_runtime(bundle: Bundle, device: Device = Device.AUTO, *, n_threads: int
     return OpenVinoRuntime(bundle, n_threads=n_threads)
 
 
+def _open_cuda(bundle: Bundle) -> Runtime:
+    try:
+        from emotion.torch_runtime import TorchRuntime
+    except ImportError as error:
+        raise RuntimeUnavailableError(
+            f"inference on CUDA needs torch ({error}); install it: pip install 'feelalike[gpu]'"
+        ) from error
+    return TorchRuntime(bundle, Device.CUDA)
+
+
 def _cuda_is_available() -> bool:
+    # Importing torch costs half a gigabyte: without a device node (dxg is WSL's) there is nothing to ask it.
+    if not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/dxg").exists():
+        return False
     try:
         from emotion.torch_runtime import cuda_is_available
     except ImportError:

@@ -75,8 +75,8 @@ class ModelLane:
 
     @property
     def is_alive(self) -> bool:
-        """Whether pictures are answered."""
-        return self._thread.is_alive()
+        """Whether pictures are taken and answered."""
+        return self._thread.is_alive() and not self._closing
 
     async def infer(self, pixels: Pixels) -> Prediction:
         """Embed and classify a prepared picture; a caller that is cancelled gives up its place.
@@ -88,7 +88,7 @@ class ModelLane:
         """
         answer: Future[Prediction] = Future()
         with self._changed:
-            if self._closing or not self.is_alive:
+            if not self.is_alive:
                 raise NotReadyError("the model is not running")
             if len(self._waiting) >= self._queue_size:
                 raise OverloadedError(f"{self._queue_size} pictures are waiting for the model already; try again")

@@ -34,6 +34,8 @@ class Metrics:
         )
         self._index = Gauge("feelalike_index_info", "The live index.", ["version", "model_id"], registry=registry)
         self._index_pictures = Gauge("feelalike_index_pictures", "Pictures in the live index.", registry=registry)
+        self._queue_depth = Gauge("feelalike_queue_depth", "Pictures waiting for the model.", registry=registry)
+        self._uploads = Gauge("feelalike_uploads_in_flight", "Pictures being received or decoded.", registry=registry)
         self._snapshots_refused = Counter(
             "feelalike_snapshots_refused", "Published snapshots that were not taken.", registry=registry
         )
@@ -70,9 +72,10 @@ class Metrics:
         """Count a published snapshot that was not taken."""
         self._snapshots_refused.inc()
 
-    def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
-        """Add a gauge that is read when asked for."""
-        Gauge(f"feelalike_{name}", meaning, registry=self._registry).set_function(value)
+    def watch(self, queue_depth: Callable[[], float], uploads: Callable[[], float]) -> None:
+        """Read these when asked for."""
+        self._queue_depth.set_function(queue_depth)
+        self._uploads.set_function(uploads)
 
     def exposition(self) -> bytes:
         """All of it in Prometheus's text format."""

@@ -67,7 +67,8 @@ def fit(
     if gallery is not None and store is not None:
         _index(bundle.path, gallery, store)
     print(json.dumps(metrics["validation"]))
-    say(f"written: {out / 'bundle'}, {out / 'metrics.json'}, {out / 'report.html'}")
+    written = [out / name for name in ("bundle", "metrics.json", "report.html") if (out / name).exists()]
+    say(f"written: {', '.join(map(str, written))}")
     say("next: " + _next_command(bundle.path, store))
 
 

@@ -73,7 +73,11 @@ document.addEventListener("DOMContentLoaded", () => {
     const unknown = emotions().map((emotion) => emotion.name).filter((other) => !(other in HUES));
     return `var(--emo-${SPARE_HUES[Math.max(0, unknown.indexOf(name)) % SPARE_HUES.length]})`;
   }
-  const mood = (name) => document.documentElement.style.setProperty("--mood", hue(name));
+  const mood = (name) => { // the page's tint follows the picture
+    const root = document.documentElement.style;
+    root.setProperty("--mood", name ? hue(name) : "var(--emo-3)");
+    root.setProperty("--mood-2", name ? hue(name) : "var(--emo-0)");
+  };
   function keep(map, key, value, most) {
     map.delete(key);
     map.set(key, value);
@@ -135,7 +139,7 @@ document.addEventListener("DOMContentLoaded", () => {
   // ---------------------------------------------------------------- wheel and bars
   const AXES = [0.1, 0.25, 0.5, 0.75, 1];
   function drawWheel(names, probabilities, kind) {
-    const radius = 104, core = 15, step = 360 / names.length;
+    const radius = 117, core = 16, step = 360 / names.length;
     const top = probabilities ? names.reduce((a, b) => ((probabilities[b] ?? 0) > (probabilities[a] ?? 0) ? b : a)) : null;
     const axis = top === null ? 1 : AXES.find((limit) => (probabilities[top] ?? 0) <= limit) ?? 1;
     const at = (degrees, r) => {
@@ -168,7 +172,7 @@ document.addEventListener("DOMContentLoaded", () => {
         rings.append(s("text", { class: "scale", y: -r + (part === 1 ? 12 : 4) }, `${+(100 * axis * part).toFixed(1)}\u202f%`));
       }
     }
-    const svg = s("svg", { class: kind === "waiting" ? "wheel waiting" : "wheel", viewBox: "-205 -142 410 284" });
+    const svg = s("svg", { class: kind === "waiting" && !probabilities ? "wheel waiting" : "wheel", viewBox: "-205 -154 410 308" });
     if (probabilities) {
       svg.setAttribute("role", "img");
       svg.setAttribute("aria-label", `Emotion wheel; the longest petal is ${top}, ${percent(probabilities[top] ?? 0)}. The list gives every number.`);

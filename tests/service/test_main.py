@@ -73,7 +73,7 @@ def test_a_port_in_use_is_told_before_the_model_loads(start, tmp_path):
 
 
 def test_a_host_that_is_not_ours(start, tmp_path):
-    with pytest.raises(ConfigError, match="cannot listen on 192.0.2.1"):
+    with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1"):
         start("--bundle", tmp_path, "--store", tmp_path, "--host", "192.0.2.1", *FREE)
 
 
@@ -84,7 +84,7 @@ def test_a_missing_bundle(start, tmp_path):
 
 def test_a_damaged_bundle(start, predictor, tmp_path):
     (predictor.bundle.path / "model.onnx").write_bytes(b"damaged")
-    with pytest.raises(BundleError, match="model.onnx differs"):
+    with pytest.raises(BundleError, match=r"model\.onnx differs"):
         start("--bundle", predictor.bundle.path, "--store", tmp_path, *FREE)
 
 
@@ -107,11 +107,10 @@ def test_an_index_of_another_model_names_both_and_the_command(start, predictor, 
 
 
 def test_a_gpu_that_is_not_there(start, predictor, store):
-    from service.app import open_predictor
-
-    with pytest.raises((RuntimeUnavailableError, BundleError)):
+    if pytest.importorskip("torch").cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(RuntimeUnavailableError, match="cuda"):
         start("--bundle", predictor.bundle.path, "--store", store.root, "--device", "cuda", *FREE, open_model=None)
-    assert open_predictor
 
 
 def test_help_has_examples():

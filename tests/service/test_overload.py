@@ -114,6 +114,27 @@ def test_an_upload_that_never_ends_is_given_up(store, settings, predictor, probl
     run(app, story)
 
 
+@pytest.mark.parametrize("content_type", ["image/png", "multipart/form-data; boundary=b"])
+def test_reading_stops_soon_after_the_limit(store, settings, predictor, problem, content_type):
+    app = create_app(settings(max_upload_bytes=10_000), predictor=predictor)
+
+    async def story(http):
+        n_sent = 0
+
+        async def endless():
+            nonlocal n_sent
+            yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
+            while True:
+                n_sent += 1000
+                yield b"x" * 1000
+
+        response = await http.post("/classify", content=endless(), headers={"Content-Type": content_type})
+        problem(response, 413, "picture_too_large")
+        assert n_sent < 100_000
+
+    run(app, story)
+
+
 def test_many_at_once_get_their_own_answers_in_batches(store, settings, runtime):
     limits = settings(max_batch=4)
     app = create_app(limits, predictor=Predictor(load_bundle(limits.bundle), runtime))

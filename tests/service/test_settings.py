@@ -48,7 +48,7 @@ def test_variables_of_others_are_let_be(places, monkeypatch):
 def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.delenv("FEELALIKE_BUNDLE", raising=False)
     monkeypatch.delenv("FEELALIKE_STORE", raising=False)
-    with pytest.raises(ConfigError, match="--bundle is missing.*--store is missing"):
+    with pytest.raises(ConfigError, match=r"--bundle is missing.*--store is missing"):
         read_settings({})
 
 
