@@ -90,7 +90,7 @@ class NetworkConfig(NetworkSpec):
     """Keep ImageNet's batch-norm statistics: a few hundred pictures estimate worse ones."""
     head_init: Init = Init.PROBE
     sv_init: Init = Init.PROBE
-    polarity_scale: float = Field(default=1.0, ge=0)
+    polarity_scale: float = Field(default=1.5, ge=0)
     """Weight of polarity in a sentiment vector that starts from the probe."""
 
     def spec(self) -> NetworkSpec:
@@ -113,10 +113,10 @@ class OptimConfig(_Closed):
 
     optimizer: Optimizer = Optimizer.ADAMW
     lr_backbone: float = Field(default=1e-4, ge=0)
-    lr: float = Field(default=2e-3, gt=0)
-    """Sentiment vector and head."""
-    lr_head: float | None = None
-    """The head alone, where it differs."""
+    lr: float = Field(default=3e-4, gt=0)
+    """Sentiment vector; raise it tenfold when it starts from random filters."""
+    lr_head: float = Field(default=5e-5, gt=0)
+    """Class head: low, because the probe it starts from is already regularised."""
     weight_decay: float = Field(default=0.05, ge=0)
     schedule: Schedule = Schedule.COSINE
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)

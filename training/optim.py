@@ -13,11 +13,10 @@ from training.config import Optimizer as OptimizerName
 
 def make_optimizer(net: EmotionNet, config: OptimConfig) -> Optimizer:
     """Pretrained layers at `lr_backbone`, sentiment vector at `lr`, head at `lr_head`; no decay on vectors."""
-    lr_head = config.lr if config.lr_head is None else config.lr_head
     groups = [
         *_groups(net.backbone, config.lr_backbone, config.weight_decay),
         *_groups(net.sentiment_vector, config.lr, config.weight_decay),
-        *_groups(net.head, lr_head, config.weight_decay),
+        *_groups(net.head, config.lr_head, config.weight_decay),
     ]
     match config.optimizer:
         case OptimizerName.ADAMW:

@@ -14,6 +14,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const BUSY_RETRIES = 4;
   const UPLOADS_KEPT = 24;
   const ANSWERS_KEPT = 60;
+  const CARDS_KEPT = 2000;
   const TYPES = { "image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WebP" };
   const HUES = {
     amusement: 0, contentment: 1, awe: 2, excitement: 3, fear: 4, sadness: 5, disgust: 6, anger: 7,
@@ -65,6 +66,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const say = (text) => { $("status").textContent = text; };
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   const emotions = () => page.info?.model?.taxonomy?.emotions ?? [];
+  const labelOf = (picture) => picture?.label?.split("|").join(" or ");
   const sideOf = (name) => emotions().find((emotion) => emotion.name === name)?.polarity ?? null;
 
   function hue(name) {
@@ -91,6 +93,7 @@ document.addEventListener("DOMContentLoaded", () => {
       this.status = status;
       this.title = body.title || (status ? `Error ${status}` : "No answer");
       this.code = body.code;
+      this.jobId = body.job_id;
       this.requestId = body.request_id || headers?.get("x-request-id");
       const after = headers?.get("retry-after");
       const seconds = Number(after);
@@ -137,7 +140,7 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   // ---------------------------------------------------------------- wheel and bars
-  const AXES = [0.1, 0.25, 0.5, 0.75, 1];
+  const AXES = [0.1, 0.2, 0.4, 0.6, 0.8, 1];
   function drawWheel(names, probabilities, kind) {
     const radius = 117, core = 16, step = 360 / names.length;
     const top = probabilities ? names.reduce((a, b) => ((probabilities[b] ?? 0) > (probabilities[a] ?? 0) ? b : a)) : null;
@@ -208,7 +211,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (image.getAttribute("src") !== pictureOf(step)) image.src = pictureOf(step);
     image.alt = step.type === "upload" ? "Your picture" : "The picture from the gallery";
     const card = page.cards.get(step.id);
-    $("caption").textContent = step.type === "upload" ? step.name : `From the gallery${card?.label ? `, labelled ${card.label}` : ""}`;
+    $("caption").textContent = step.type === "upload" ? step.name : `From the gallery${card?.label ? `, labelled ${labelOf(card)}` : ""}`;
     $("picture-links").hidden = step.type === "upload";
     $("copy-link").hidden = !navigator.clipboard;
     $("copy-link").textContent = "Copy link";
@@ -250,7 +253,7 @@ document.addEventListener("DOMContentLoaded", () => {
   function onlyTheWinner() { // nothing more is known about this picture than its card says
     $("wheel-box").hidden = true;
     $("query").classList.add("plain");
-    $("bars").replaceChildren(h("li", { class: "dim" }, "The single numbers of this picture are not to be had just now."));
+    $("bars").replaceChildren(h("li", { class: "dim" }, "Only the likeliest emotion is known for this picture right now."));
     $("bars").setAttribute("aria-busy", "false");
   }
 
@@ -262,7 +265,7 @@ document.addEventListener("DOMContentLoaded", () => {
       onerror: () => thumb.classList.add("gone"),
     }), h("span", { class: "rank", "aria-hidden": "true" }, String(result.rank)));
     const same = result.distance < SAME_BELOW;
-    const name = `Rank ${result.rank}, distance ${result.distance.toFixed(3)}, likely to evoke ${result.emotion}${result.label ? `, labelled ${result.label}` : ""}. Search from this picture.`;
+    const name = `Rank ${result.rank}, distance ${result.distance.toFixed(3)}, likely to evoke ${result.emotion}${result.label ? `, labelled ${labelOf(result)}` : ""}. Search from this picture.`;
     const link = h("a", { class: "card", href: hashOf(result.id), "aria-label": name, "data-id": result.id, "--tint": tint, onclick: (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button) return;
       event.preventDefault();
@@ -271,7 +274,7 @@ document.addEventListener("DOMContentLoaded", () => {
       h("div", { class: "line" },
         h("span", { class: "feel" }, h("span", { class: "dot", "aria-hidden": "true" }), result.emotion),
         h("span", { class: "dist", title: "Euclidean distance" }, result.distance.toFixed(3))),
-      h("div", { class: "line sub" }, h("span", {}, percent(result.confidence)), result.label ? h("span", {}, `label: ${result.label}`) : null, same ? h("span", {}, "the same") : null)));
+      h("div", { class: "line sub" }, h("span", {}, percent(result.confidence)), result.label ? h("span", {}, `label: ${labelOf(result)}`) : null, same ? h("span", {}, "the same") : null)));
     return h("li", {}, link);
   }
   function showResults(results) {
@@ -304,6 +307,7 @@ document.addEventListener("DOMContentLoaded", () => {
     box.hidden = false;
   }
   function showEmptyGallery(title, text) {
+    $("nearest").classList.add("bare");
     $("grid").replaceChildren();
     $("grid").setAttribute("aria-busy", "false");
     $("summary").replaceChildren();
@@ -324,7 +328,8 @@ document.addEventListener("DOMContentLoaded", () => {
   async function ask(step, k, signal) {
     if (step.type === "image") {
       const body = await callJson(`/images/${encodeURIComponent(step.id)}/neighbours?k=${k}`, { signal });
-      return { query: body.query?.probabilities ? body.query : null, results: body.results };
+      if (body.picture) keep(page.cards, step.id, body.picture, CARDS_KEPT);
+      return { query: null, results: body.results };
     }
     const { file } = page.uploads.get(step.key);
     if (!hasGallery()) {
@@ -334,7 +339,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const body = await upload(`/search?k=${k}`, file, signal);
     return { query: body.query, results: body.results };
   }
-  // A neighbours answer does not say what its own picture evokes: have that picture classified for the wheel.
+  // A neighbours answer says in short what its own picture evokes; have that picture classified for the wheel.
   async function describe(step, answer, signal) {
     try {
       const picture = await (await call(pictureOf(step), { signal })).blob();
@@ -388,13 +393,16 @@ document.addEventListener("DOMContentLoaded", () => {
     const key = stepKey(step);
     const known = page.answers.get(key);
     const enough = known && (known.results === null || known.asked >= page.k || known.results.length < known.asked);
+    $("query").classList.remove("failed");
+    $("nearest").classList.remove("bare");
     drawTrail();
     showPicture(step);
     showVerdict(known?.query ?? page.cards.get(step.id) ?? null);
     if (focus === "verdict") {
       $("verdict").focus({ preventScroll: true });
       const target = $("trail").hidden ? $("query") : $("trail");
-      target.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+      const { top } = target.getBoundingClientRect();
+      if (top < 0 || top > innerHeight * 0.4) target.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
     }
     if (enough) render(step, known);
     else showWaiting();
@@ -411,18 +419,21 @@ document.addEventListener("DOMContentLoaded", () => {
         const k = page.k;
         await page.ready;
         answer = await patiently(() => ask(step, k, signal), signal, (problem, left) => {
-          showProblem($("problem"), { title: problem.title, message: `${problem.message} Trying again in ${left}\u202fs.`, code: problem.code, requestId: problem.requestId }, null, { calm: true });
+          $("caveat").textContent = `${problem.message} Trying again in ${left}\u202fs.`;
+          if ($("caveat").hidden) say(`${problem.title}. Waiting to try again.`);
+          $("caveat").hidden = false;
         });
         answer.asked = k;
         answer.query ??= known?.query ?? null;
         keep(page.answers, key, answer, ANSWERS_KEPT);
-        for (const result of answer.results ?? []) keep(page.cards, result.id, result, 2000);
+        for (const result of answer.results ?? []) keep(page.cards, result.id, result, CARDS_KEPT);
         render(step, answer);
       }
       if (answer.query?.probabilities) {
         if (!known?.query?.probabilities) showVerdict(answer.query);
       } else {
-        showVerdict(page.cards.get(step.id) ?? null); // the label set is known by now
+        showPicture(step);
+        showVerdict(page.cards.get(step.id) ?? null); // its card and the label set are known by now
         await describe(step, answer, signal);
         if (answer.query) showVerdict(answer.query);
         if (!answer.query) $("verdict").replaceChildren("Pictures near this one");
@@ -438,10 +449,11 @@ document.addEventListener("DOMContentLoaded", () => {
       if (!page.answers.get(key)?.query) {
         $("verdict").replaceChildren(problem.status === 404 ? "This picture is not in the gallery" : "This picture got no answer");
         if (step.type === "image" && problem.status === 404) $("frame").classList.add("gone");
-        $("wheel").replaceChildren();
-        $("bars").replaceChildren(h("li", { class: "dim" }, "Nothing to show."));
-        $("bars").setAttribute("aria-busy", "false");
+        $("query").classList.add("failed");
+        $("picture-links").hidden = true;
       }
+      $("caveat").hidden = true;
+      $("nearest").classList.add("bare");
       const hopeless = [400, 404, 413, 415, 422].includes(problem.status);
       showProblem($("problem"), problem, hopeless ? null : () => show());
       say("");
@@ -461,10 +473,10 @@ document.addEventListener("DOMContentLoaded", () => {
     const steps = page.trail;
     const last = steps.length - 1;
     $("trail").hidden = last < 1;
-    $("crumbs").replaceChildren(...steps.map((step, i) => {
+    $("crumbs").replaceChildren(...(last < 1 ? [] : steps).map((step, i) => {
       const emotion = page.answers.get(stepKey(step))?.query?.emotion ?? page.cards.get(step.id)?.emotion;
       const what = `${step.type === "upload" ? "Your picture" : `Picture ${i + 1}`}${emotion ? `, ${emotion}` : ""}`;
-      const image = thumbOf(step) ? h("img", { src: thumbOf(step), alt: "", width: 46, height: 46 }) : h("span", {});
+      const image = thumbOf(step) ? h("img", { src: thumbOf(step), alt: "", width: 46, height: 46 }) : "?";
       return h("li", {}, h("button", { type: "button", class: "crumb", "--tint": hue(emotion), title: what, "aria-label": what, "aria-current": i === last ? "page" : null,
         onclick: () => { if (i !== last) history.go(i - last); } }, image));
     }));
@@ -560,7 +572,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!(type in TYPES)) {
       return refuse(type ? `“${name}” is a ${type} file. Save it as JPEG, PNG or WebP and try again.` : `“${name}” does not look like a picture. JPEG, PNG and WebP can be read.`);
     }
-    if (limit && file.size > limit) return refuse(`“${name}” has ${bytes(file.size)}; at most ${bytes(limit)} can be taken. A smaller copy gives the same answer.`);
+    if (limit && file.size > limit) return refuse(`“${name}” has ${bytes(file.size)}; at most ${bytes(limit)} can be taken. A smaller copy will do.`);
     const key = `upload:${Date.now()}:${Math.random().toString(36).slice(2)}`;
     page.uploads.set(key, { file: new File([file], name, { type }), url: URL.createObjectURL(file) });
     for (const [old, { url }] of [...page.uploads].slice(0, -UPLOADS_KEPT)) {
@@ -638,9 +650,9 @@ document.addEventListener("DOMContentLoaded", () => {
       ])),
       h("div", {}, h("h3", {}, "Gallery"), index ? facts([
         ["pictures", index.count], ["index", index.kind], ["metric", index.metric], ["recall", index.recall], ["version", index.version], ["built", when(index.created)],
-      ]) : h("p", { class: "dim" }, "No index is loaded. Emotions can be told, nearest pictures cannot.")),
+      ]) : h("p", { class: "dim" }, "No index is loaded. Emotions can be told, nearest pictures cannot."),
+      ...(data ? [h("h3", {}, "Training data"), isRecord(data) ? facts(leaves(data).map((leaf) => [[leaf.group, leaf.key].filter(Boolean).join(" › "), leaf.value])) : h("p", {}, String(data))] : [])),
       h("div", {}, h("h3", {}, "Measured quality"), ...metricsTable(model.metrics ?? {})),
-      data ? h("div", {}, h("h3", {}, "Training data"), isRecord(data) ? facts(leaves(data).map((leaf) => [[leaf.group, leaf.key].filter(Boolean).join(" › "), leaf.value])) : h("p", {}, String(data))) : null,
       model.terms ? h("div", { class: "wide" }, h("h3", {}, "Terms"), h("p", { class: "terms" }, model.terms)) : null));
   }
   async function loadInfo() {
@@ -678,11 +690,12 @@ document.addEventListener("DOMContentLoaded", () => {
   try { $("token").value = sessionStorage.getItem(TOKEN_KEY) ?? ""; } catch { /* no storage: ask each time */ }
   const rememberToken = (value) => { try { if (value) sessionStorage.setItem(TOKEN_KEY, value); else sessionStorage.removeItem(TOKEN_KEY); } catch { /* as above */ } };
   const ENDED = { succeeded: "Done: the index is rebuilt and in use.", failed: "The rebuild failed; the old index stays in use.", cancelled: "Cancelled; the old index stays in use." };
+  const STAGES = { scan: "Looking through the folders", embed: "Reading new pictures", build: "Building the index", publish: "Putting it in use" };
   function showJob(state) {
     const { stage, done, total } = state.progress ?? {};
     const bar = $("job-bar");
     $("job").hidden = false;
-    $("job-text").textContent = ENDED[state.state] ?? `${capital(stage || state.state)}${total ? `: ${whole(done ?? 0)} of ${whole(total)}` : "…"}`;
+    $("job-text").textContent = ENDED[state.state] ?? `${STAGES[stage] ?? capital(stage || state.state)}${total ? `: ${whole(done ?? 0)} of ${whole(total)}` : "…"}`;
     bar.hidden = state.state in ENDED;
     if (total) { bar.max = total; bar.value = done ?? 0; } else bar.removeAttribute("value");
     const counts = isRecord(state.counts) ? leaves(state.counts).map((leaf) => [leaf.key.replaceAll("_", " "), leaf.value]) : [];
@@ -740,6 +753,10 @@ document.addEventListener("DOMContentLoaded", () => {
       await watchJob();
     } catch (problem) {
       adminProblem(problem);
+      if (problem.jobId) { // one runs already: show that one
+        job.url = `/admin/jobs/${encodeURIComponent(problem.jobId)}`;
+        await watchJob().catch(adminProblem);
+      }
     } finally {
       $("rebuild").disabled = false;
     }

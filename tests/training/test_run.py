@@ -30,6 +30,7 @@ TINY = [
     "data.validation_fraction=0.25",
     "loop.epochs=3",
     "optim.lr=1e-2",
+    "optim.lr_head=1e-2",
     "optim.lr_backbone=1e-2",
 ]
 

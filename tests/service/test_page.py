@@ -1,0 +1,176 @@
+"""The web page, read as text: nothing from outside, nothing that its content security policy would block."""
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import service
+from emotion.taxonomy import MIKELS
+
+STATIC = Path(service.__file__).parent / "static"
+FILES = ("index.html", "style.css", "app.js")
+MOST_BYTES = 80_000
+SVG_NAMESPACE = "http://www.w3.org/2000/svg"
+
+Attributes = dict[str, str | None]
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, and the text that stands in each."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, Attributes]] = []
+        self.text: dict[str, str] = {}
+        self._open = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._open = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        self.text[self._open] = self.text.get(self._open, "") + data
+
+    def all(self, tag: str) -> list[Attributes]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def ids(self) -> list[str]:
+        return [attributes["id"] or "" for _, attributes in self.elements if "id" in attributes]
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page(read("index.html"))
+
+
+@pytest.fixture(scope="module")
+def script() -> str:
+    return read("app.js")
+
+
+def read(name: str) -> str:
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
+def test_the_page_is_these_small_files() -> None:
+    assert sorted(path.name for path in STATIC.iterdir()) == sorted(FILES)
+    assert sum((STATIC / name).stat().st_size for name in FILES) < MOST_BYTES
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_comes_from_outside(name: str) -> None:
+    text = read(name).replace(SVG_NAMESPACE, "")
+    assert re.findall(r"(?:\b(?:https?|wss?|ftp):)?//[\w-]+\.[\w.-]+", text) == []
+    assert not re.search(r"@import|\burl\(", text)
+
+
+def test_the_head_says_what_browsers_and_readers_need(page: Page) -> None:
+    assert page.all("html")[0]["lang"] == "en"
+    assert page.text["title"].strip()
+    metas = {attributes.get("name"): attributes.get("content") for attributes in page.all("meta")}
+    assert "width=device-width" in (metas["viewport"] or "")
+    assert any((attributes.get("charset") or "").lower() == "utf-8" for attributes in page.all("meta"))
+    assert metas["description"]
+
+
+def test_own_files_are_asked_for_where_the_service_has_them(page: Page) -> None:
+    assert [attributes.get("src") for attributes in page.all("script")] == ["/static/app.js"]
+    sheets = [attributes["href"] for attributes in page.all("link") if attributes.get("rel") == "stylesheet"]
+    assert sheets == ["/static/style.css"]
+
+
+def test_nothing_that_the_content_security_policy_blocks(page: Page, script: str) -> None:
+    assert not page.text.get("script", "").strip()
+    assert not page.all("style")
+    for tag, attributes in page.elements:
+        assert "style" not in attributes, tag
+        assert not [name for name in attributes if name.startswith("on")], tag
+        assert not (attributes.get("href") or "").startswith("javascript:"), tag
+    assert not re.search(r"\beval\(|new Function\(|setAttribute\(\"style\"|\.cssText", script)
+
+
+def test_no_text_becomes_markup(script: str) -> None:
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", script)
+
+
+def test_ids_are_unique(page: Page) -> None:
+    assert [name for name, count in Counter(page.ids).items() if count > 1] == []
+
+
+def test_every_id_that_the_script_looks_up_is_there(page: Page, script: str) -> None:
+    looked_up = set(re.findall(r"\$\(\"([\w-]+)\"\)", script)) | set(
+        re.findall(r"getElementById\(\"([\w-]+)\"\)", script)
+    )
+    assert len(looked_up) > 30
+    assert looked_up - set(page.ids) == set()
+
+
+@pytest.mark.parametrize("attribute", ["aria-labelledby", "aria-describedby", "for"])
+def test_references_inside_the_page_lead_somewhere(page: Page, attribute: str) -> None:
+    named = {name for _, attributes in page.elements for name in (attributes.get(attribute) or "").split()}
+    assert named
+    assert named - set(page.ids) == set()
+
+
+def test_every_field_has_a_name(page: Page) -> None:
+    labelled = {attributes.get("for") for attributes in page.all("label")}
+    for attributes in page.all("input"):
+        assert attributes.get("id") in labelled or attributes.get("aria-hidden") == "true"
+
+
+def test_every_picture_has_a_text_alternative(page: Page) -> None:
+    assert all("alt" in attributes for attributes in page.all("img"))
+
+
+def test_only_pictures_that_the_service_takes_are_offered(page: Page) -> None:
+    offered = [attributes["accept"] for attributes in page.all("input") if attributes.get("type") == "file"]
+    assert offered
+    assert set(offered) == {"image/jpeg,image/png,image/webp"}
+
+
+def test_every_emotion_has_a_colour_of_its_own(script: str) -> None:
+    table = re.search(r"const HUES = \{(.*?)\};", script, re.DOTALL)
+    assert table
+    hues = dict(re.findall(r"(\w+): (\d+)", table[1]))
+    assert len({hues[name] for name in MIKELS.names}) == len(MIKELS.names)
+    colours = dict(re.findall(r"--emo-(\d+): (light-dark\([^)]+\))", read("style.css")))
+    assert set(hues.values()) <= set(colours)
+    assert len(set(colours.values())) == len(colours)
+
+
+@pytest.mark.parametrize("side", ["light", "dark"])
+def test_colours_stand_out_from_what_they_stand_on(side: str) -> None:
+    pairs = dict(re.findall(r"--([\w-]+): light-dark\((#\w{6}, #\w{6})\)", read("style.css")))
+    colour = {name: pair.split(", ")[side == "dark"] for name, pair in pairs.items()}
+    for ground in ("bg", "surface", "sunken"):
+        for ink in ("ink", "dim", "accent"):
+            assert contrast(colour[ink], colour[ground]) >= 4.5, (ink, ground)
+    assert contrast(colour["accent-ink"], colour["accent"]) >= 4.5
+    assert contrast(colour["bad"], colour["bad-bg"]) >= 4.5
+    for name in (name for name in colour if name.startswith("emo-") or name in {"warm", "cool", "edge"}):
+        assert contrast(colour[name], colour["surface"]) >= 3, name
+
+
+def contrast(first: str, second: str) -> float:
+    """WCAG 2 contrast ratio."""
+    darker, lighter = sorted((luminance(first), luminance(second)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_it_speaks_of_what_pictures_evoke(page: Page, script: str) -> None:
+    assert "likely to evoke" in script
+    assert not re.search(r"you feel|your (?:mood|feelings)|how .{0,20} feels\b", script, re.IGNORECASE)
