@@ -63,6 +63,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const whole = (n) => new Intl.NumberFormat("en").format(n);
   const bytes = (n) => (n >= 1e6 ? `${(n / 1e6).toFixed(n >= 1e7 ? 0 : 1)} MB` : `${Math.max(1, Math.round(n / 1e3))} kB`);
   const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  const sentence = (text) => `${capital(text)}${/[.!?…]$/.test(text) ? "" : "."}`;
   const say = (text) => { $("status").textContent = text; };
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   const emotions = () => page.info?.model?.taxonomy?.emotions ?? [];
@@ -89,7 +90,7 @@ document.addEventListener("DOMContentLoaded", () => {
   // ---------------------------------------------------------------- the service
   class Problem extends Error {
     constructor(status, body, headers) {
-      super(body.detail || body.title || `The service answered ${status}.`);
+      super(sentence(body.detail || body.title || `The service answered ${status}`));
       this.status = status;
       this.title = body.title || (status ? `Error ${status}` : "No answer");
       this.code = body.code;

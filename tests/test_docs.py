@@ -1,0 +1,59 @@
+"""What the README and docs/ say is true: commands, targets, links, settings."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("models/*/README.md")])
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("models/*/README.md")]
+)
+README = (ROOT / "README.md").read_text()
+
+
+def _commands(prefix: str) -> list[str]:
+    blocks = re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL)
+    lines = [line.split("   #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith(prefix)]
+
+
+def test_every_make_target_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    named = {shlex.split(line)[1] for line in _commands("make ")} | set(re.findall(r"`make ([a-z-]+)", README))
+    assert named
+    assert named <= targets
+
+
+@pytest.mark.parametrize("command", _commands("python -m "))
+def test_every_command_and_flag_exists(command: str) -> None:
+    words = shlex.split(command)
+    if words[2] == "venv":
+        return
+    subcommand = [words[3]] if not words[3].startswith("-") else []
+    arguments = [sys.executable, "-m", words[2], *subcommand, "--help"]
+    environment = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb", "PYTHONPATH": str(ROOT)}
+    text = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout
+    for flag in (word for word in words if word.startswith("--")):
+        assert re.search(rf"{flag}\b", text), flag
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_setting_is_documented() -> None:
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "docs" / "settings.md").read_text() == module.settings_page(), "run: python docs/reference.py"
