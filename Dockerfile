@@ -18,7 +18,7 @@ EXPOSE 8000
 VOLUME ["/data", "/gallery"]
 # The start period leaves time for the first index; liveness alone answers while it is built.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10m \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['FEELALIKE_PORT']}/readyz\", timeout=4)"]
 ENTRYPOINT ["/app/deploy/start"]
 
 FROM base AS cpu

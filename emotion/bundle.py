@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,8 @@ SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "bundle.json"
 WEIGHTS_NAME = "weights.safetensors"
 ONNX_NAME = "model.onnx"
+DECIDING = ("taxonomy", "preprocess", "network", "temperature", "files")
+"""What the numbers of a picture depend on."""
 DEFAULT_TERMS = "The training data's own terms apply."
 
 
@@ -105,16 +107,14 @@ def load_bundle(path: Path) -> Bundle:
             raise BundleError(f"the bundle {path} lacks {name}; copy the whole folder again")
         if file_sha256(file) != expected:
             raise BundleError(f"{file} differs from its recorded hash; copy the bundle again")
-    if manifest.model_id != _model_id(manifest):
-        raise BundleError(f"{path / MANIFEST_NAME} was edited: its model_id does not fit its content")
     return Bundle(path, manifest)
 
 
 def write_bundle(path: Path, write_files: Callable[[Path], None], **fields: Any) -> Bundle:
-    """Stage a bundle beside `path`, hash it, and put it there in one rename.
+    """Stage a bundle beside `path`, hash it, and rename it into place.
 
     Args:
-        path: the bundle's folder; an existing bundle there is replaced.
+        path: the bundle's folder; an existing bundle there is moved aside first and removed last.
         write_files: writes the weights and the graph into the folder it is given.
         **fields: the manifest's fields, except `model_id` and `files`.
     """
@@ -124,22 +124,24 @@ def write_bundle(path: Path, write_files: Callable[[Path], None], **fields: Any)
         write_files(staging)
         files = {name: file_sha256(staging / name) for name in (WEIGHTS_NAME, ONNX_NAME)}
         draft = BundleManifest(model_id="", files=files, **fields)
-        manifest = draft.model_copy(update={"model_id": _model_id(draft)})
-        (staging / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1) + "\n")
+        content = draft.model_dump(mode="json")
+        content["model_id"] = _model_id(content)
+        _write_atomically(staging / MANIFEST_NAME, content)
         staging.chmod(0o755)
         _replace_folder(staging, path)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return Bundle(path, manifest)
+    return load_bundle(path)
 
 
 def with_manifest(bundle: Bundle, **changes: Any) -> Bundle:
     """Rewrite the parts of bundle.json that do not decide the numbers, such as metrics or terms."""
-    manifest = bundle.manifest.model_copy(update=changes)
-    if _model_id(manifest) != manifest.model_id:
+    if set(changes) & {*DECIDING, "model_id", "schema_version"}:
         raise BundleError("with_manifest cannot change what decides the numbers; write a new bundle")
-    (bundle.path / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1) + "\n")
-    return Bundle(bundle.path, manifest)
+    file = bundle.path / MANIFEST_NAME
+    changed = bundle.manifest.model_copy(update=changes).model_dump(mode="json", include=set(changes))
+    _write_atomically(file, json.loads(file.read_bytes()) | changed)
+    return load_bundle(bundle.path)
 
 
 def file_sha256(path: Path) -> str:
@@ -160,14 +162,26 @@ def _read_manifest(path: Path) -> BundleManifest:
     if version != SCHEMA_VERSION:
         raise BundleError(f"{file} has schema {version}; this version reads schema {SCHEMA_VERSION}")
     try:
-        return BundleManifest.model_validate(content)
+        manifest = BundleManifest.model_validate(content)
     except ValidationError as error:
         raise BundleError(f"{file} is not valid: {error}") from error
+    if set(manifest.files) != {WEIGHTS_NAME, ONNX_NAME}:
+        raise BundleError(f"{file} must list {WEIGHTS_NAME} and {ONNX_NAME}; it lists: {', '.join(manifest.files)}")
+    if manifest.model_id != _model_id(content):
+        raise BundleError(f"{file} was edited: its model_id does not fit its content")
+    return manifest
 
 
-def _model_id(manifest: BundleManifest) -> str:
-    deciding = manifest.model_dump(mode="json", include={"taxonomy", "preprocess", "network", "temperature", "files"})
+def _model_id(content: Mapping[str, Any]) -> str:
+    """Hash of what the file says, not of what this version makes of it: a later default changes nothing."""
+    deciding = {key: content.get(key) for key in DECIDING}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _write_atomically(path: Path, content: Mapping[str, Any]) -> None:
+    staged = path.with_name(f".{path.name}")
+    staged.write_text(json.dumps(content, indent=1) + "\n")
+    staged.replace(path)
 
 
 def _replace_folder(staging: Path, path: Path) -> None:

@@ -93,7 +93,9 @@ def _label_column(manifest: Path, columns: Sequence[str], wanted: str | None) ->
 
 
 def _entry(manifest: Path, line: int, row: dict[str, str], label_name: str | None) -> Entry:
-    relative = row["path"]
+    relative: str | None = row["path"]
+    if None in row:
+        raise DataError(f"{manifest}, line {line}: more fields than columns; put quotes around text with commas")
     if not relative:
         raise DataError(f"{manifest}, line {line}: the path is empty")
     metadata = {key: value for key, value in row.items() if key not in ("path", label_name) and value}

@@ -28,7 +28,7 @@ def say(message: str) -> None:
 
 
 def run(app: typer.Typer) -> None:
-    """Run a command line: our errors become one line and exit code 1; `--debug` keeps the traceback.
+    """Run a command line: our errors and the system's become one line and exit code 1; `--debug` keeps the traceback.
 
     Ctrl-C ends it with code 130; a command that can go on afterwards says so itself.
     """
@@ -36,7 +36,7 @@ def run(app: typer.Typer) -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         app(args=arguments)
-    except FeelalikeError as error:
+    except (FeelalikeError, OSError) as error:
         if debug:
             raise
         say(f"error: {error}")

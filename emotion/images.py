@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
 from emotion.errors import PictureError, PictureFault
@@ -19,6 +19,17 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 # Pillow warns at half of its own limit and raises above it; ours are checked from the same header and are stricter.
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _DECODE_FAILURES = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, NotImplementedError)
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class PictureLimits(BaseModel):
@@ -109,7 +120,7 @@ def _draft(picture: Image.Image, min_side: int) -> None:
 
 def _upright_rgb(picture: Image.Image) -> Image.Image:
     picture.load()
-    upright = ImageOps.exif_transpose(picture)
+    upright = _turn_upright(picture)
     if upright.mode.startswith("I;16") or upright.mode == "I":
         return _scale_16_bit(upright)
     if upright.has_transparency_data:
@@ -117,6 +128,15 @@ def _upright_rgb(picture: Image.Image) -> Image.Image:
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
     return upright.convert("RGB")
+
+
+def _turn_upright(picture: Image.Image) -> Image.Image:
+    """Apply the EXIF orientation; EXIF data that cannot be read says nothing about the pixels."""
+    try:
+        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
+    except Exception:  # any field may be malformed, and Pillow's parser raises what it happens to stumble over
+        return picture
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _scale_16_bit(picture: Image.Image) -> Image.Image:

@@ -36,6 +36,7 @@ class TorchRuntime:
     @torch.inference_mode()
     def run(self, pixels: PixelBatch) -> RawOutputs:
         """Embeddings and logits of prepared pictures."""
-        with self._lock:
+        # TF32 convolutions would differ from the fp32 that the snapshot was built with.
+        with self._lock, torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             outputs = self._net(torch.from_numpy(pixels).to(self.device.value))
         return RawOutputs(outputs.embedding.float().cpu().numpy(), outputs.logits.float().cpu().numpy())

@@ -29,7 +29,7 @@ def test_training_index_and_service_give_one_picture_the_same_numbers(tmp_path: 
         folder.mkdir(parents=True)
         (folder / "0.jpg").write_bytes(encode_picture(emotion, number, 7))
     predictor = Predictor.open(shipped_bundle, Device.CPU)
-    samples = read_samples(tmp_path / "gallery", MIKELS)
+    samples = read_samples(tmp_path / "gallery", MIKELS).samples
 
     scored = score(predictor, samples)
     with_torch = score(Predictor(predictor.bundle, TorchRuntime(predictor.bundle)), samples)

@@ -1,4 +1,4 @@
-"""Command line of the trainer: fit, evaluate, crossval."""
+"""Command line of the trainer: fit, evaluate, crossval, networks."""
 
 import json
 import time
@@ -9,7 +9,8 @@ import typer
 
 from emotion import console
 from emotion.console import EXIT_INTERRUPTED, say
-from emotion.errors import ConfigError
+from emotion.errors import ConfigError, DataError
+from emotion.runtime import Device
 
 app = typer.Typer(
     add_completion=False,
@@ -50,15 +51,19 @@ def fit(
 
     `python -m training fit --data photos --out runs/first --gallery photos --store store`
     """
+    from emotion.collection import read_collection
     from training.config import load_config
-    from training.data.samples import read_samples
+    from training.data.samples import read_samples, report_skipped
     from training.run import fit_and_assess, load_taxonomy
 
     if (gallery is None) != (store is None):
         raise ConfigError("--gallery and --store go together: which pictures to index, and where the index goes")
     _refuse_to_overwrite(out, resume=resume)
     training_config = load_config(config, set_)
-    samples = read_samples(data, load_taxonomy(training_config), label_column)
+    if gallery is not None and not read_collection(gallery):
+        raise DataError(f"--gallery {gallery} holds no pictures")
+    samples, skipped = read_samples(data, load_taxonomy(training_config), label_column)
+    report_skipped(skipped, out)
     try:
         bundle, metrics = fit_and_assess(training_config, samples, out, data_name=data.name, resume=resume)
     except KeyboardInterrupt:
@@ -79,7 +84,7 @@ def evaluate(
     out: OutOption,
     gallery: Annotated[Path | None, typer.Option(help="Labelled pictures to search; leave-one-out without.")] = None,
     label_column: LabelOption = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
     keep_training_pictures: Annotated[
         bool, typer.Option("--keep-training-pictures", help="Judge also on pictures the bundle was trained on.")
     ] = False,
@@ -92,16 +97,19 @@ def evaluate(
     Example: `python -m training evaluate --bundle runs/first/bundle --data test-photos --out runs/test`
     """
     from emotion.predictor import Predictor
-    from emotion.runtime import Device
-    from training.assess import assess, leave_out_training_pictures
-    from training.data.samples import read_samples
+    from training.assess import assess, leave_out_queries, leave_out_training_pictures
+    from training.data.samples import read_samples, report_skipped
 
-    predictor = Predictor.open(bundle, Device(device))
-    queries = read_samples(data, predictor.taxonomy, label_column)
+    predictor = Predictor.open(bundle, device)
+    queries, skipped = read_samples(data, predictor.taxonomy, label_column)
+    database = None
     if not keep_training_pictures:
         queries = leave_out_training_pictures(predictor.bundle, queries)
-    database = None if gallery is None else read_samples(gallery, predictor.taxonomy, label_column)
-    out.mkdir(parents=True, exist_ok=True)
+    if gallery is not None:
+        database, skipped_gallery = read_samples(gallery, predictor.taxonomy, label_column)
+        database = leave_out_queries(predictor.bundle, database, queries)
+        skipped += skipped_gallery
+    report_skipped(skipped, out)
     figures = assess(predictor, queries, out / "report.html", gallery=database, data_name=data.name)
     (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures))
@@ -132,19 +140,40 @@ def crossval(
     """
     from training.config import load_config
     from training.crossval import cross_validate
-    from training.data.samples import read_samples
+    from training.data.samples import read_samples, report_skipped
     from training.data.splits import load_or_make_folds
     from training.run import load_taxonomy
 
     training_config = load_config(config, set_)
-    samples = read_samples(data, load_taxonomy(training_config), label_column)
+    samples, skipped = read_samples(data, load_taxonomy(training_config), label_column)
+    report_skipped(skipped, out)
     split = load_or_make_folds(out / "folds.json", samples, n_folds, fold_seed)
     only = None if folds is None else [_fold_number(part, n_folds) for part in folds.split(",")]
     if inner is not None:
+        if not 0 <= inner < n_folds or inner in (only or []):
+            raise ConfigError(f"--inner {inner} must be a fold from 0 to {n_folds - 1} that --folds does not test")
         samples = [sample for sample in samples if split[sample.digest] != inner]
     summary = cross_validate(training_config, samples, split, out, data_name=data.name, only=only)
     print(json.dumps({"mean": summary["mean"], "sd": summary["sd"]}, indent=1))
     say(f"written: {out / 'crossval.json'}")
+
+
+@app.command()
+def networks(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these; any network of timm too.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    time_: Annotated[bool, typer.Option("--time", help="Measure them on this CPU (minutes).")] = False,
+) -> None:
+    """List backbones for `--set network.backbone=NAME`: licence, input size, taps (channels/stride), parameters.
+
+    With `--time` each is exported with random weights and run as the CPU service runs it.
+
+    Example: `python -m training networks resnet18 vit_tiny_patch16_224 --time`
+    """
+    from training.networks import DOCUMENTED, as_json, as_table, describe
+
+    facts = [describe(name, timed=time_) for name in names or DOCUMENTED]
+    print(as_json(facts) if json_ else as_table(facts))
 
 
 def _refuse_to_overwrite(out: Path, *, resume: bool) -> None:

@@ -39,6 +39,20 @@ def assess(
     return evaluation.figures() | {"protocol": protocol, "model_id": predictor.model_id}
 
 
+def leave_out_queries(bundle: Bundle, gallery: Sequence[Sample], queries: Sequence[Sample]) -> list[Sample]:
+    """The gallery without the queries: a query must not find itself. Warns of training pictures in the gallery."""
+    asked = {sample.digest for sample in queries}
+    others = [sample for sample in gallery if sample.digest not in asked]
+    if len(others) < len(gallery):
+        say(f"{len(gallery) - len(others)} pictures of the gallery are queries too and are left out of it")
+    trained = sum(sample.digest in bundle.manifest.training_hashes for sample in others)
+    if trained:
+        say(f"warning: {trained} of {len(others)} gallery pictures trained this bundle, which flatters retrieval")
+    if not others:
+        raise DataError("every picture of the gallery is a query; leave --gallery out for leave-one-out")
+    return others
+
+
 def leave_out_training_pictures(bundle: Bundle, samples: Sequence[Sample]) -> list[Sample]:
     """The samples the bundle was not trained on; says which were left out.
 

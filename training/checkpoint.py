@@ -18,8 +18,12 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     os.replace(staged, folder / NAME)  # noqa: PTH105 - os.replace is the atomic one by contract
 
 
-def load_checkpoint(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
-    """The state to go on from, or None; raises ConfigError when it was made with another configuration."""
+def load_checkpoint(folder: Path, config: dict[str, Any], data_digest: str) -> dict[str, Any] | None:
+    """The state to go on from, or None where there is none.
+
+    Raises ConfigError when it was made with another configuration or on other pictures: going on would mix training
+    and validation pictures.
+    """
     path = folder / NAME
     if not path.is_file():
         return None
@@ -30,4 +34,6 @@ def load_checkpoint(folder: Path, config: dict[str, Any]) -> dict[str, Any] | No
             f"{path} was made with another configuration (differs in: {', '.join(changed)}); "
             "take the same --config and --set, or another --out"
         )
+    if state["data"] != data_digest:
+        raise ConfigError(f"{path} was made on other pictures; train on the same ones, or take another --out")
     return state

@@ -9,7 +9,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emotion.errors import ConfigError
-from emotion.network.spec import NetworkSpec
+from emotion.network.spec import LITE0, NetworkSpec
 from emotion.preprocess import PreprocessSpec
 from emotion.runtime import Device
 from training.losses.mining import Mining
@@ -59,7 +59,7 @@ class DataConfig(_Closed):
 
     taxonomy: Path | None = None
     """A label set as JSON; Mikels' eight emotions by default."""
-    validation_fraction: float = Field(default=0.1, ge=0, lt=1)
+    validation_fraction: float = Field(default=0.1, ge=0, le=0.5)
     """Part of the training pictures that early stopping watches; 0 trains on all of them, to the last epoch."""
     batch_size: int = Field(default=64, gt=1)
     min_per_class: int = Field(default=8, gt=1)
@@ -84,7 +84,7 @@ class NetworkConfig(NetworkSpec):
     pretrained: bool = True
     """Start from ImageNet weights."""
     weights: Path | None = None
-    """ImageNet weights of a backbone other than lite0."""
+    """ImageNet weights of a backbone other than lite0: a .safetensors or .pth file, see docs/networks.md."""
     freeze_trunk: bool = False
     freeze_batch_norm: bool = True
     """Keep ImageNet's batch-norm statistics: a few hundred pictures estimate worse ones."""
@@ -128,8 +128,8 @@ class LoopConfig(_Closed):
     """How long, how precise, and when to stop."""
 
     epochs: int = Field(default=12, gt=0)
-    patience: int | None = Field(default=None, gt=0)
-    """Stop when the monitored figure has not risen for so many epochs; None runs to the end."""
+    patience: int = Field(default=0, ge=0)
+    """Stop when the monitored figure has not risen for so many epochs; 0 runs to the end."""
     monitor: Monitor = Monitor.SCORE
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     """Exponential moving average of the weights; 0 is off."""
@@ -142,22 +142,40 @@ class TrainingConfig(_Closed):
     """One training run."""
 
     name: str = "model"
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     terms: str | None = None
     """Terms of use that come from the training data; written into the bundle and shown to users."""
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     preprocess: PreprocessSpec = PreprocessSpec()
+    """What is not set here is what the backbone's ImageNet weights expect."""
     network: NetworkConfig = NetworkConfig()
     loss: LossConfig = LossConfig()
     optim: OptimConfig = OptimConfig()
     loop: LoopConfig = LoopConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_preprocess(cls, tree: Any) -> Any:
+        network, given = tree.get("network", {}), tree.get("preprocess", {})
+        name = network.get("backbone", LITE0) if isinstance(network, dict) else getattr(network, "backbone", None)
+        if not isinstance(given, dict) or not isinstance(name, str):
+            return tree  # complete, or wrong in a way that the fields' own checks name
+        return {**tree, "preprocess": _expected_input(name) | given}
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.loop.patience is not None and self.data.validation_fraction == 0:
+        if self.loop.patience and self.data.validation_fraction == 0:
             raise ValueError("loop.patience needs data.validation_fraction above 0")
         return self
+
+
+def _expected_input(backbone: str) -> dict[str, Any]:
+    if backbone == LITE0:
+        return PreprocessSpec().model_dump()
+    from emotion.network.imagenet import default_preprocess  # imports torch, which the default does not need
+
+    return default_preprocess(backbone).model_dump()
 
 
 def preset_names() -> list[str]:

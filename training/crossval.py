@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from emotion.console import say
+from emotion.errors import ConfigError
 from emotion.predictor import Predictor
-from emotion.runtime import Device
 from training.config import TrainingConfig
 from training.data.samples import Sample
 from training.data.splits import Folds
 from training.evaluation.evaluate import Evaluation, evaluate, score
-from training.run import fit
+from training.run import data_digest, fit
 
 RESULT = "result.json"
 
@@ -44,17 +44,18 @@ def cross_validate(
 def _fold(
     config: TrainingConfig, samples: Sequence[Sample], folds: Folds, number: int, run: Path, data_name: str
 ) -> dict[str, Any]:
+    train = [sample for sample in samples if folds[sample.digest] != number]
+    test = [sample for sample in samples if folds[sample.digest] == number]
+    digest = data_digest(train, test)
     result_path = run / RESULT
     if result_path.is_file():
         say(f"fold {number}: already done ({result_path})")
         result: dict[str, Any] = json.loads(result_path.read_text())
-        if result["config"] != config.model_dump(mode="json"):
-            raise ValueError(f"{result_path} belongs to another configuration; choose another --out")
+        if (result["config"], result["data"]) != (config.model_dump(mode="json"), digest):
+            raise ConfigError(f"{result_path} is of another configuration or other pictures; choose another --out")
         return result
-    train = [sample for sample in samples if folds[sample.digest] != number]
-    test = [sample for sample in samples if folds[sample.digest] == number]
     bundle, _, _ = fit(config, train, run, data_name=f"{data_name}, without fold {number}", resume=True)
-    predictor = Predictor.open(bundle.path, Device.CPU)
+    predictor = Predictor.open(bundle.path, config.loop.device)
     queries, gallery = score(predictor, test, "test fold"), score(predictor, train, "training folds")
     taxonomy = predictor.taxonomy
     unseen, paper = evaluate(queries, taxonomy), evaluate(queries, taxonomy, gallery)
@@ -68,6 +69,7 @@ def _fold(
     result = {
         "fold": number,
         "config": config.model_dump(mode="json"),
+        "data": digest,
         "unseen_gallery": unseen.figures(),
         "paper_protocol": paper.figures(),
         "confusion": unseen.classification.confusion.tolist(),

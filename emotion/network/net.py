@@ -5,7 +5,7 @@ from typing import NamedTuple
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from emotion.network.backbone import TimmBackbone
+from emotion.network.backbone import build_backbone
 from emotion.network.sentiment_vector import SentimentVector
 from emotion.network.spec import NetworkSpec
 
@@ -19,12 +19,12 @@ class Outputs(NamedTuple):
 
 
 class EmotionNet(nn.Module):
-    """Backbone, sentiment vector on its five levels, FC class head on its pooled features."""
+    """Backbone, sentiment vector on its levels, FC class head on its pooled features."""
 
     def __init__(self, spec: NetworkSpec, n_classes: int) -> None:
         super().__init__()
         self.spec = spec
-        self.backbone = TimmBackbone(spec.backbone, spec.sentiment_vector.deepest)
+        self.backbone = build_backbone(spec)
         self.sentiment_vector = SentimentVector(self.backbone.level_channels, spec.sentiment_vector)
         self.dropout = nn.Dropout(spec.dropout)
         self.head = nn.Linear(self.backbone.n_features, n_classes)

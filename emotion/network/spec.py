@@ -1,8 +1,12 @@
 """What network a bundle holds; torch-free, because the bundle's reader needs it everywhere."""
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
+
+LITE0: Final = "tf_efficientnet_lite0"
+"""The default backbone: its ImageNet weights come with a package."""
 
 
 class Activation(StrEnum):
@@ -22,6 +26,17 @@ class DeepestTap(StrEnum):
     """The map that is pooled for the classifier, as in the paper's GoogLeNet (inception 5b)."""
     STAGE = "stage"
     """The last stage's output, before a convolution that belongs to the classifier's head."""
+
+
+class ExtraBackbone(StrEnum):
+    """Networks that timm does not have; every other name of a backbone is timm's."""
+
+    GOOGLENET_BVLC = "googlenet_bvlc"
+    """The original GoogLeNet of Caffe, the network of the paper."""
+    GOOGLENET = "googlenet"
+    """torchvision's: batch norm, and 3x3 in place of 5x5."""
+    ALEXNET = "alexnet"
+    """torchvision's, with one column."""
 
 
 class SentimentVectorSpec(BaseModel):
@@ -52,6 +67,7 @@ class NetworkSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backbone: str = "tf_efficientnet_lite0"
+    backbone: str = LITE0
+    """One of ExtraBackbone, or a name that timm knows."""
     sentiment_vector: SentimentVectorSpec = SentimentVectorSpec()
     dropout: float = Field(default=0.2, ge=0, lt=1)

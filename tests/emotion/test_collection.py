@@ -47,6 +47,7 @@ def test_a_gallery_needs_no_labels(tmp_path: Path) -> None:
         ("path,label\na,b\n", "mood", "no column 'mood'; it has: path, label"),
         ("path,label\n,b\n", None, "line 2: the path is empty"),
         ("", None, "it has: nothing"),
+        ("path,title\na.png,sun, sea\n", None, "line 2: more fields than columns"),
     ],
 )
 def test_a_wrong_manifest_says_what_is_wrong(tmp_path: Path, content: str, column: str | None, message: str) -> None:

@@ -79,6 +79,16 @@ def test_exif_orientation_is_applied(fmt: str) -> None:
     assert pixels[25:].mean() > 215
 
 
+@pytest.mark.parametrize("tag", [0x0100, 0x0131, 0x011A])
+def test_malformed_exif_does_not_refuse_a_good_picture(tag: int) -> None:
+    import struct
+
+    entries = struct.pack("<HHII", 0x0112, 3, 1, 6) + struct.pack("<HHI4s", tag, 2, 4, b"abc\0")
+    tiff = b"II*\0" + struct.pack("<IH", 8, 2) + entries + struct.pack("<I", 0)
+    upright = decode(_save(Image.new("RGB", (40, 20)), "JPEG", exif=b"Exif\0\0" + tiff))
+    assert upright.size == (20, 40)
+
+
 def test_an_animation_gives_its_first_frame() -> None:
     frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     data = _save(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)

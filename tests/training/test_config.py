@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from emotion.errors import ConfigError
-from training.config import Init, load_config, preset_names
+from emotion.preprocess import PreprocessSpec
+from training.config import Init, TrainingConfig, load_config, preset_names
 from training.losses.mining import Mining
 
 
@@ -52,3 +53,26 @@ def test_an_unknown_preset_lists_the_known(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("a = = 1")
     with pytest.raises(ConfigError, match="not valid TOML"):
         load_config(str(tmp_path / "broken.toml"))
+
+
+def test_the_backbone_decides_the_preprocessing_that_is_not_set() -> None:
+    assert load_config("default").preprocess == TrainingConfig().preprocess == PreprocessSpec()
+    caffe = load_config("default", ["network.backbone=googlenet_bvlc", "preprocess.fit=squash"]).preprocess
+    assert caffe.bgr is True
+    assert caffe.std == (1 / 255,) * 3
+    assert caffe.fit == "squash"
+    assert load_config("default", ["network.backbone=test_vit"]).preprocess.size_px == 160
+
+
+def test_a_written_configuration_is_read_as_it_is() -> None:
+    config = load_config("default", ["network.backbone=googlenet_bvlc", "preprocess.size_px=64"])
+    assert TrainingConfig.model_validate_json(config.model_dump_json()) == config
+    given = PreprocessSpec(size_px=8)
+    assert TrainingConfig(network=config.network, preprocess=given).preprocess is given
+
+
+def test_an_unknown_backbone_is_an_error_of_the_configuration() -> None:
+    with pytest.raises(ConfigError, match="timm has no network called 'resnet_50'"):
+        load_config("default", ["network.backbone=resnet_50"])
+    with pytest.raises(ConfigError, match=r"network: .*\(got 3\)"):
+        load_config("default", ["network=3"])

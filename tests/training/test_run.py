@@ -29,6 +29,7 @@ TINY = [
     "data.min_per_class=8",
     "data.validation_fraction=0.25",
     "loop.epochs=3",
+    "loop.patience=0",
     "optim.lr=1e-2",
     "optim.lr_head=1e-2",
     "optim.lr_backbone=1e-2",
@@ -42,7 +43,7 @@ def _config(*overrides: str) -> TrainingConfig:
 @pytest.fixture
 def samples(tmp_path: Path) -> list[Sample]:
     write_gallery(tmp_path / "gallery", 48, EMOTIONS)
-    return read_samples(tmp_path / "gallery", MIKELS)
+    return read_samples(tmp_path / "gallery", MIKELS).samples
 
 
 class _Interrupt(Exception):  # noqa: N818 - stands for Ctrl-C
@@ -121,15 +122,47 @@ def test_another_configuration_does_not_resume(tmp_path: Path, samples: list[Sam
         train(_config("loop.epochs=1", "loss.w=0.1"), samples, tmp_path / "run", resume=True)
 
 
+def test_a_run_that_stopped_early_does_not_go_on_when_resumed(tmp_path: Path, samples: list[Sample]) -> None:
+    config = _config("loop.patience=1", "loop.epochs=12")
+    first, _, _ = train(config, samples, tmp_path / "run")
+    again, _, _ = train(config, samples, tmp_path / "run", resume=True)
+    assert len(first.history) == len(again.history) < 12
+    weights = first.net.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in again.net.state_dict().items())
+
+
+def test_other_pictures_do_not_resume(tmp_path: Path, samples: list[Sample]) -> None:
+    train(_config("loop.epochs=1"), samples, tmp_path / "run")
+    split = (tmp_path / "run" / "split.json").read_text()
+    with pytest.raises(ConfigError, match="other pictures"):
+        train(_config("loop.epochs=1"), samples[:-4], tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "split.json").read_text() == split
+
+
+def test_one_validation_picture_an_emotion_still_stops_by_accuracy(tmp_path: Path, samples: list[Sample]) -> None:
+    config = _config("data.validation_fraction=0.1", "loop.patience=2")
+    history = train(config, samples[:40], tmp_path / "run")[0].history
+    assert history[0].val_map is None
+    assert history[0].monitored(config.loop.monitor) == history[0].val_accuracy
+
+
 def test_early_stopping_keeps_the_best_epoch(tmp_path: Path, samples: list[Sample]) -> None:
-    config = _config(
-        "loop.epochs=12", "loop.patience=1", "loop.monitor=accuracy", "optim.lr=1e-6", "optim.lr_backbone=0"
-    )
-    _, history, _ = fit(config, samples, tmp_path / "run", data_name="painted")
-    assert len(history) < 12
+    constant = ("optim.schedule=constant", "optim.warmup_fraction=0")
+    stopped, _, _ = train(_config("loop.patience=2", "loop.epochs=6", *constant), samples, tmp_path / "stopped")
+    values = [record.monitored(stopped.config.loop.monitor) or 0.0 for record in stopped.history]
+    best_epoch = values.index(max(values)) + 1
+    assert len(stopped.history) > best_epoch, "the case must have a worse epoch after the best"
+    short, _, _ = train(_config(f"loop.epochs={best_epoch}", *constant), samples, tmp_path / "short")
+    weights = short.net.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in stopped.net.state_dict().items())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 def test_a_gpu_that_is_asked_for_and_absent_is_an_error() -> None:
     with pytest.raises(RuntimeUnavailableError, match="sees no NVIDIA GPU"):
         pick_device(Device.CUDA)
+
+
+def test_a_network_of_one_input_size_says_so(tmp_path: Path, samples: list[Sample]) -> None:
+    with pytest.raises(ConfigError, match=r"test_vit needs preprocess\.size_px=160"):
+        train(_config("network.backbone=test_vit"), samples, tmp_path / "run")

