@@ -17,7 +17,7 @@ demo: $(DEMO_VENV)/.installed ## Start the service with the shipped model; GALLE
 test: $(VENV)/.installed ## Run the tests
 	$(BIN)/pytest
 
-test-slow: $(VENV)/.installed ## Run the slow tests too (minutes, real photos where FEELALIKE_TEST_DATA names them)
+test-slow: $(VENV)/.installed ## Run the slow tests too: minutes, and real photos and weights where FEELALIKE_TEST_DATA and _WEIGHTS name them
 	$(BIN)/pytest -m "slow or not slow"
 
 check: $(VENV)/.installed ## Lint, types, import contracts, Dockerfile
