@@ -77,6 +77,8 @@ def test_five_levels_and_their_pooled_last(name: str) -> None:
     _check_levels(_net(name), *QUICK[name])
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["googlenet_bvlc", "test_vit"])
 def test_the_onnx_graph_agrees(tmp_path: Path, name: str) -> None:
     _check_export(_net(name), QUICK[name][0], tmp_path / "model.onnx")
