@@ -153,6 +153,7 @@ def test_a_dead_lane_strands_nobody(model):
         assert [type(answer) for answer in answers[1:]] == [NotReadyError] * 3
         with pytest.raises(NotReadyError):
             await lane.infer(picture(3))
+        await asyncio.to_thread(lane.close)  # the thread ends in this test, not in the next one
         assert not lane.is_alive
 
     run(story())
