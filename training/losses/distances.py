@@ -1,6 +1,6 @@
 """The distance in the losses: D(i, j) = ||SV_i - SV_j||_2^2."""
 
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -11,6 +11,6 @@ def squared_distances(embedding: Float[Tensor, "b d"]) -> Float[Tensor, "b b"]:
     return distances - distances.diag().diag()
 
 
-def weighted_distances(distances: Float[Tensor, "b b"], dis: Float32[Tensor, "b b"]) -> Float[Tensor, "b b"]:
+def weighted_distances(distances: Float[Tensor, "b b"], dis: Float[Tensor, "b b"]) -> Float[Tensor, "b b"]:
     """D* = theta D with theta = 1 / dis(y_i, y_j) (AAAI-18, eq. 3)."""
     return distances / dis.to(distances.dtype)

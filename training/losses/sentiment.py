@@ -5,7 +5,7 @@ tuples used, so that the weight against the cross entropy does not depend on the
 """
 
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from emotion.taxonomy import Taxonomy
@@ -16,7 +16,7 @@ from training.losses.mining import NONE, Mining, mine
 class SentimentLoss(nn.Module):
     """E_sml = mean of [D*(a,p) - D*(a,r) + alpha1]_+ + [D*(a,r) - D*(a,n) + alpha2]_+ over mined tuples."""
 
-    dis: Float32[Tensor, "c c"]
+    dis: Float[Tensor, "c c"]
     polarity: Int64[Tensor, "c"]
 
     def __init__(
