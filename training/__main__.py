@@ -38,7 +38,7 @@ def fit(
     store: Annotated[Path | None, typer.Option(help="Where the index of --gallery goes.")] = None,
     label_column: LabelOption = None,
 ) -> None:
-    """Train a model; writes OUT/bundle, OUT/metrics.json and OUT/report.html.
+    """Train a model; writes OUT/bundle, OUT/metrics.json and, judged on the validation part, OUT/report.html.
 
     Ctrl-C is safe: the same command with `--resume` goes on after the last finished epoch, with the same result as
     an unbroken run.
