@@ -14,9 +14,9 @@ import numpy as np
 from emotion.arrays import PixelBatch, Pixels
 from emotion.errors import PictureError
 from emotion.predictor import Predictions
-from emotion.runtime import Precision
 from emotion.taxonomy import Taxonomy
 from index.catalog import CatalogEntry
+from index.manifest import Identity
 from index.progress import Skipped
 from index.rows import GalleryRows
 
@@ -25,23 +25,8 @@ N_DECODERS: Final = min(8, os.cpu_count() or 1)
 
 
 @runtime_checkable
-class Embedder(Protocol):
+class Embedder(Identity, Protocol):
     """What a build needs of a model; emotion.predictor.Predictor is one."""
-
-    @property
-    def model_id(self) -> str:
-        """Identity of the numbers."""
-        ...
-
-    @property
-    def dim(self) -> int:
-        """Size of an embedding."""
-        ...
-
-    @property
-    def precision(self) -> Precision:
-        """Arithmetic of the network."""
-        ...
 
     @property
     def taxonomy(self) -> Taxonomy:

@@ -4,15 +4,35 @@ import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emotion.errors import SnapshotCorruptError, SnapshotMismatchError, StoreError
+from emotion.runtime import Precision
 from index.spec import IndexSpec
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "manifest.json"
+
+
+class Identity(Protocol):
+    """What a model's vectors must have in common with the snapshot's; a Predictor has it."""
+
+    @property
+    def model_id(self) -> str:
+        """Identity of the numbers."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Size of an embedding."""
+        ...
+
+    @property
+    def precision(self) -> Precision:
+        """Arithmetic of the network."""
+        ...
 
 
 class BuildCounts(BaseModel):

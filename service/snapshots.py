@@ -6,11 +6,11 @@ A request takes the handle once and keeps it to its end; a swap meanwhile only c
 import asyncio
 import logging
 import time
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from emotion.errors import FeelalikeError, SnapshotMismatchError
-from emotion.runtime import Device, Precision
-from index.manifest import SnapshotManifest, check_matches
+from emotion.runtime import Device
+from index.manifest import Identity, SnapshotManifest, check_matches
 from index.snapshot import Snapshot
 from index.store import CURRENT, SnapshotStore
 from service.errors import NotReadyError
@@ -22,25 +22,6 @@ RETRY_S: Final = 30.0
 _log = logging.getLogger("feelalike.index")
 
 _Signature = tuple[int, int, int]
-
-
-class Identity(Protocol):
-    """What a model's vectors must have in common with the snapshot's; a Predictor has it."""
-
-    @property
-    def model_id(self) -> str:
-        """Identity of the numbers."""
-        ...
-
-    @property
-    def dim(self) -> int:
-        """Size of an embedding."""
-        ...
-
-    @property
-    def precision(self) -> Precision:
-        """Arithmetic of the network."""
-        ...
 
 
 class Refusal(NamedTuple):

@@ -53,7 +53,7 @@ def fit(
     """
     from emotion.collection import read_collection
     from training.config import load_config
-    from training.data.samples import read_samples, report_skipped
+    from training.data.samples import class_counts, read_samples, report_skipped
     from training.run import fit_and_assess, load_taxonomy
 
     if (gallery is None) != (store is None):
@@ -64,6 +64,8 @@ def fit(
         raise DataError(f"--gallery {gallery} holds no pictures")
     samples, skipped = read_samples(data, load_taxonomy(training_config), label_column)
     report_skipped(skipped, out)
+    counts = class_counts(samples, load_taxonomy(training_config))
+    say(f"{len(samples)} pictures: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     try:
         bundle, metrics = fit_and_assess(training_config, samples, out, data_name=data.name, resume=resume)
     except KeyboardInterrupt:

@@ -19,6 +19,7 @@ from emotion.network.net import EmotionNet
 from emotion.predictor import Predictor
 from emotion.runtime import Device, open_runtime
 from emotion.taxonomy import MIKELS, Taxonomy
+from training.assess import assess
 from training.checkpoint import load_checkpoint
 from training.config import Init, TrainingConfig
 from training.data.dataset import PictureDataset
@@ -89,8 +90,6 @@ def fit_and_assess(
     The figures also go into the bundle. The validation pictures chose the epoch, so they flatter a little:
     `crossval` or `evaluate` on other pictures give the figures to quote.
     """
-    from training.assess import assess
-
     bundle, history, held = fit(config, samples, run, data_name=data_name, resume=resume)
     rows = [asdict(record) for record in history]
     figures: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from sklearn.metrics import confusion_matrix, f1_score
 
 from emotion.taxonomy import Polarity, Taxonomy
@@ -27,18 +27,25 @@ def classification_metrics(
 ) -> ClassificationMetrics:
     """All metrics of the head; polarity is the larger summed probability, over pictures whose label takes a side."""
     predicted = probs.argmax(axis=1)
-    sides = taxonomy.polarity_probabilities(probs)
-    positive = sides[Polarity.POSITIVE] > sides[Polarity.NEGATIVE]
-    truth = taxonomy.polarity_codes()[labels]
-    sided = truth >= 0
+    sided = polarity_correct(probs, labels, taxonomy)
     classes = np.arange(len(taxonomy.emotions))
     return ClassificationMetrics(
         accuracy=float((predicted == labels).mean()),
-        accuracy_polarity=float((positive[sided] == truth[sided]).mean()) if sided.any() else float("nan"),
+        accuracy_polarity=float(sided.mean()) if len(sided) else float("nan"),
         macro_f1=float(f1_score(labels, predicted, average="macro", labels=np.unique(labels), zero_division=0)),
         ece=expected_calibration_error(probs, labels),
         confusion=confusion_matrix(labels, predicted, labels=classes),
     )
+
+
+def polarity_correct(
+    probs: Float32[np.ndarray, "n c"], labels: Int64[np.ndarray, "n"], taxonomy: Taxonomy
+) -> Bool[np.ndarray, "s"]:
+    """Whether the larger summed probability names the right side, for the pictures whose label takes one."""
+    sides = taxonomy.polarity_probabilities(probs)
+    truth = taxonomy.polarity_codes()[labels]
+    named = sides[Polarity.POSITIVE] > sides[Polarity.NEGATIVE]
+    return np.asarray((named == truth)[truth >= 0])
 
 
 def expected_calibration_error(probs: Float32[np.ndarray, "n c"], labels: Int64[np.ndarray, "n"]) -> float:

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from emotion.console import progress
 from emotion.predictor import Predictor
@@ -16,6 +16,8 @@ from training.evaluation.classification import ClassificationMetrics, classifica
 from training.evaluation.retrieval import DCG_CUT, RetrievalMetrics, rank, retrieval_metrics
 
 BATCH = 16
+Field = Literal["embeddings", "probs"]
+"""Which of a Scored's arrays serves as the embedding."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,14 @@ class Scored:
     probs: Float32[np.ndarray, "n c"]
     labels: Int64[np.ndarray, "n"]
     samples: tuple[Sample, ...]
+
+
+class RankedLists(NamedTuple):
+    """Every query's whole list, and what in it is relevant; a query whose label takes no side has no polarity."""
+
+    order: Int64[np.ndarray, "q m"]
+    by_emotion: Bool[np.ndarray, "q m"]
+    by_polarity: Bool[np.ndarray, "q m"]
 
 
 @dataclass(frozen=True)
@@ -98,12 +108,20 @@ def evaluate(queries: Scored, taxonomy: Taxonomy, gallery: Scored | None = None)
     )
 
 
-def _retrieval(queries: Scored, gallery: Scored | None, taxonomy: Taxonomy, field: str) -> Retrieval:
+def rank_all(queries: Scored, gallery: Scored | None, taxonomy: Taxonomy, field: Field) -> RankedLists:
+    """Rank every query's gallery, leave-one-out without one; ties by database position."""
     database = gallery or queries
     own_row = np.arange(len(queries.labels)) if gallery is None else None
     order = rank(getattr(queries, field), getattr(database, field), own_row)
-    by_emotion = database.labels[order] == queries.labels[:, None]
     sides = taxonomy.polarity_codes()
     query_side, database_side = sides[queries.labels], sides[database.labels]
-    by_polarity = (database_side[order] == query_side[:, None]) & (query_side >= 0)[:, None]
-    return Retrieval(retrieval_metrics(by_emotion), retrieval_metrics(by_polarity))
+    return RankedLists(
+        order,
+        database.labels[order] == queries.labels[:, None],
+        (database_side[order] == query_side[:, None]) & (query_side >= 0)[:, None],
+    )
+
+
+def _retrieval(queries: Scored, gallery: Scored | None, taxonomy: Taxonomy, field: Field) -> Retrieval:
+    ranked = rank_all(queries, gallery, taxonomy, field)
+    return Retrieval(retrieval_metrics(ranked.by_emotion), retrieval_metrics(ranked.by_polarity))

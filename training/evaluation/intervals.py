@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from emotion.taxonomy import Polarity, Taxonomy
-from training.evaluation.classification import ClassificationMetrics, expected_calibration_error
+from emotion.taxonomy import Taxonomy
+from training.evaluation.classification import ClassificationMetrics, expected_calibration_error, polarity_correct
 from training.evaluation.evaluate import Scored
 from training.evaluation.retrieval import RetrievalMetrics, retrieval_metrics
 
@@ -46,7 +46,7 @@ def classification_estimates(
         return {name: Estimate(float(value)) for name, value in zip(names, points, strict=True)}
     probs, labels = queries.probs, queries.labels
     correct = probs.argmax(axis=1) == labels
-    sided = polarity_correct(queries, taxonomy)
+    sided = polarity_correct(queries.probs, queries.labels, taxonomy)
 
     def accuracy(rows: Int64[np.ndarray, "n"]) -> Float64[np.ndarray, "2"]:
         return np.array([correct[rows].mean(), expected_calibration_error(probs[rows], labels[rows])])
@@ -56,14 +56,6 @@ def classification_estimates(
     if len(sided):
         (polarity,) = _bootstrap(lambda rows: sided[rows].mean(keepdims=True), points[[1]], len(sided), rng)
     return dict(zip(names, (acc, polarity, ece), strict=True))
-
-
-def polarity_correct(queries: Scored, taxonomy: Taxonomy) -> Bool[np.ndarray, "s"]:
-    """Whether the larger summed probability names the right side, for the queries whose label takes one."""
-    sides = taxonomy.polarity_probabilities(queries.probs)
-    truth = taxonomy.polarity_codes()[queries.labels]
-    named = sides[Polarity.POSITIVE] > sides[Polarity.NEGATIVE]
-    return np.asarray((named == truth)[truth >= 0])
 
 
 def per_query(relevant: Bool[np.ndarray, "q m"]) -> Float64[np.ndarray, "q 7"]:

@@ -1,18 +1,15 @@
 """Ranked lists of an evaluation, as the report needs them: the first few rows, and what in the lists is relevant."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from emotion.taxonomy import Taxonomy
-from training.evaluation.evaluate import Scored
-from training.evaluation.retrieval import rank
+from training.evaluation.evaluate import Field, Scored, rank_all
 
 TOP = 3
 RECALL_LEVELS = np.linspace(0, 1, 21)
-Field = Literal["embeddings", "probs"]
 
 
 @dataclass(frozen=True)
@@ -34,17 +31,9 @@ class Ranking:
 
 
 def ranking(queries: Scored, gallery: Scored | None, taxonomy: Taxonomy, field: Field) -> Ranking:
-    """Rank as the evaluation does: leave-one-out without a gallery, ties by database position."""
-    database = gallery or queries
-    own_row = np.arange(len(queries.labels)) if gallery is None else None
-    order = rank(getattr(queries, field), getattr(database, field), own_row)
-    sides = taxonomy.polarity_codes()
-    query_side, database_side = sides[queries.labels], sides[database.labels]
-    return Ranking(
-        order[:, :TOP].copy(),
-        database.labels[order] == queries.labels[:, None],
-        (database_side[order] == query_side[:, None]) & (query_side >= 0)[:, None],
-    )
+    """The evaluation's own ranking, cut to what the report shows."""
+    ranked = rank_all(queries, gallery, taxonomy, field)
+    return Ranking(ranked.order[:, :TOP].copy(), ranked.by_emotion, ranked.by_polarity)
 
 
 def precision_at_recall(relevant: Bool[np.ndarray, "q m"]) -> Float64[np.ndarray, "21"]:

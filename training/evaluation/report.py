@@ -46,7 +46,7 @@ def write_report(
         queries: the pictures that were classified and that ask.
         gallery: the pictures that are searched; None for leave-one-out among the queries.
         data_name: how the page calls the data.
-        history: epochs of the training, if known (`training.run.history_rows`).
+        history: epochs of the training, if known: `training.loop.EpochRecord` as dicts.
         intervals: whether to bootstrap 95 % intervals (seconds at thousands of queries).
     """
     numbers = _numbers(bundle_manifest.taxonomy, evaluation, queries, gallery, intervals)
