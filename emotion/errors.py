@@ -7,6 +7,8 @@ FeelalikeError
 ├── TaxonomyError       an emotion that the label set does not have
 ├── BundleError         a model on disk that is missing, damaged or of another schema
 ├── RuntimeUnavailableError   the inference runtime or its device is not there
+├── DeviceMemoryError   the GPU has no memory left for this request; a later one may fit
+├── DeviceLostError     the GPU failed for good; only a restart of the process helps
 ├── QueryError          a query that no index can answer (also a ValueError)
 └── StoreError          anything about the index on disk
     ├── StoreMissingError     no snapshot has been published yet
@@ -60,6 +62,14 @@ class BundleError(FeelalikeError):
 
 class RuntimeUnavailableError(FeelalikeError):
     """The inference runtime or its device is not there."""
+
+
+class DeviceMemoryError(FeelalikeError):
+    """The GPU has no memory left for this request; a later one may fit."""
+
+
+class DeviceLostError(FeelalikeError):
+    """The GPU failed for good; only a restart of the process helps."""
 
 
 class QueryError(FeelalikeError, ValueError):

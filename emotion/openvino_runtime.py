@@ -1,12 +1,16 @@
 """The CPU runtime: the bundle's ONNX graph in OpenVINO."""
 
 import threading
+from typing import Final
 
 import openvino as ov
 
 from emotion.arrays import PixelBatch
 from emotion.bundle import Bundle
+from emotion.errors import RuntimeUnavailableError
 from emotion.runtime import Device, Precision, RawOutputs
+
+_HINTS: Final = {Precision.FP32: "f32", Precision.BF16: "bf16"}
 
 
 class OpenVinoRuntime:
@@ -14,17 +18,24 @@ class OpenVinoRuntime:
 
     Args:
         bundle: the model.
+        precision: fp32, or bf16 on a CPU that has it.
         n_threads: cores used; all of them by default.
+
+    Raises:
+        RuntimeUnavailableError: the CPU lacks the precision.
     """
 
     name = "openvino"
     device = Device.CPU
-    precision = Precision.FP32
+    failure: str | None = None
 
-    def __init__(self, bundle: Bundle, n_threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, precision: Precision = Precision.FP32, *, n_threads: int | None = None) -> None:
         core = ov.Core()
+        if precision.value.upper() not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise RuntimeUnavailableError(f"this CPU has no {precision} arithmetic; use --precision {Precision.FP32}")
+        self.precision = precision
         # Without the hint OpenVINO would use bf16 wherever the CPU has it, and vectors would differ between hosts.
-        config: dict[str, object] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        config: dict[str, object] = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
         if n_threads is not None:
             config["INFERENCE_NUM_THREADS"] = n_threads
         compiled = core.compile_model(str(bundle.onnx_path), "CPU", config)

@@ -45,13 +45,14 @@ class Predictor:
         cls,
         path: Path,
         device: Device = Device.AUTO,
+        precision: Precision = Precision.FP32,
         *,
         limits: PictureLimits = DEFAULT_LIMITS,
         n_threads: int | None = None,
     ) -> Self:
         """Load a bundle and start its runtime; raises BundleError or RuntimeUnavailableError."""
         bundle = load_bundle(path)
-        return cls(bundle, open_runtime(bundle, device, n_threads=n_threads), limits)
+        return cls(bundle, open_runtime(bundle, device, precision, n_threads=n_threads), limits)
 
     @property
     def model_id(self) -> str:

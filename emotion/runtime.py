@@ -21,6 +21,8 @@ class Precision(StrEnum):
     """Arithmetic of the network; a gallery and its queries always share one."""
 
     FP32 = "fp32"
+    BF16 = "bf16"
+    """Half the bits, float32's range: GoogLeNet's local response norm squares what fp16 could not hold."""
 
 
 class RawOutputs(NamedTuple):
@@ -36,33 +38,41 @@ class Runtime(Protocol):
     name: str
     device: Device
     precision: Precision
+    failure: str | None
+    """Why it can run no more; None while it can."""
 
     def run(self, pixels: PixelBatch) -> RawOutputs:
         """Embeddings and logits of prepared pictures."""
         ...
 
 
-def open_runtime(bundle: Bundle, device: Device = Device.AUTO, *, n_threads: int | None = None) -> Runtime:
+def open_runtime(
+    bundle: Bundle,
+    device: Device = Device.AUTO,
+    precision: Precision = Precision.FP32,
+    *,
+    n_threads: int | None = None,
+) -> Runtime:
     """The runtime for a device; raises RuntimeUnavailableError when what was asked for is not there."""
     if device is Device.CUDA or (device is Device.AUTO and _cuda_is_available()):
-        return _open_cuda(bundle)
+        return _open_cuda(bundle, precision)
     try:
         from emotion.openvino_runtime import OpenVinoRuntime
     except ImportError as error:
         raise RuntimeUnavailableError(
             f"inference on the CPU needs openvino ({error}); install it: pip install 'feelalike[cpu]'"
         ) from error
-    return OpenVinoRuntime(bundle, n_threads=n_threads)
+    return OpenVinoRuntime(bundle, precision, n_threads=n_threads)
 
 
-def _open_cuda(bundle: Bundle) -> Runtime:
+def _open_cuda(bundle: Bundle, precision: Precision) -> Runtime:
     try:
         from emotion.torch_runtime import TorchRuntime
     except ImportError as error:
         raise RuntimeUnavailableError(
             f"inference on CUDA needs torch ({error}); install it: pip install 'feelalike[gpu]'"
         ) from error
-    return TorchRuntime(bundle, Device.CUDA)
+    return TorchRuntime(bundle, Device.CUDA, precision)
 
 
 def _cuda_is_available() -> bool:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -15,12 +16,13 @@ import typer
 from emotion.console import EXIT_INTERRUPTED, run, say
 from emotion.errors import ConfigError, FeelalikeError
 from emotion.predictor import Predictor
-from emotion.runtime import Device
+from emotion.runtime import Device, Precision
 from index.embed import Embedder
 from index.gallery import GalleryRoot
 from index.progress import OnProgress
 from index.rebuild import Rebuilt, rebuild
 from index.reporting import Bars, JsonLines, print_json, succeeded, summarise
+from index.spec import WantedKind
 from index.store import SnapshotStore
 
 OpenEmbedder = Callable[[Path, Device], Embedder]
@@ -44,7 +46,26 @@ def build(
         Path | None, typer.Option(help="Folder of pictures or CSV manifest; by default the one of the last build.")
     ] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of the manifest to read labels from.")] = None,
-    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
+    device: Annotated[
+        Device, typer.Option(help="Where the model runs, and where the index will be searched.")
+    ] = Device.AUTO,
+    precision: Annotated[
+        Precision, typer.Option(help="Arithmetic of the model; the service must use the same.")
+    ] = Precision.FP32,
+    kind: Annotated[
+        WantedKind | None,
+        typer.Option(
+            "--index",
+            help="flat compares every picture, ivf only the likely ones, auto is flat while that is fast enough; "
+            "by default as the last build, at first auto.",
+        ),
+    ] = None,
+    recall: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5, max=1, help="Share of the true 10 nearest that ivf must find; by default as the last build, .99."
+        ),
+    ] = None,
     json_progress: Annotated[
         bool, typer.Option("--json-progress", help="One JSON object a line on stdout, for programs.")
     ] = False,
@@ -60,20 +81,24 @@ def build(
       python -m index build --bundle models/default --gallery art.csv --label-column mood --store store
 
       python -m index build --bundle models/default --store store
+
+      python -m index build --bundle models/default --store store --index ivf --recall 0.999
     """
     if label_column is not None and gallery is None:
         raise ConfigError("--label-column says how to read a manifest; name it with --gallery")
-    open_embedder: OpenEmbedder = context.obj or Predictor.open
+    open_embedder: OpenEmbedder = context.obj or partial(Predictor.open, precision=precision)
 
     def build_with(on_progress: OnProgress) -> Rebuilt:
         target = SnapshotStore(store)
         root = GalleryRoot.given(gallery, target.root, label_column) if gallery else None
-        return rebuild(target, open_embedder(bundle, device), root=root, on_progress=on_progress)
+        embedder = open_embedder(bundle, device)
+        return rebuild(target, embedder, root=root, kind=kind, recall=recall, device=device, on_progress=on_progress)
 
     with _sigterm_interrupts():
         (_build_for_programs if json_progress else _build_for_people)(build_with)
     if not json_progress:
-        say(f"next: python -m service --bundle {bundle} --store {store}")
+        option = "" if precision is Precision.FP32 else f" --precision {precision}"
+        say(f"next: python -m service --bundle {bundle} --store {store}{option}")
 
 
 @app.command()
@@ -94,6 +119,8 @@ def info(
         sys.stdout.write(json.dumps(facts, indent=1) + "\n")
         return
     for name, value in facts.items():
+        if value is None:
+            continue
         sys.stdout.write(f"{name:<11}{_readable(value)}\n")
 
 
@@ -145,6 +172,8 @@ def _facts(store: SnapshotStore) -> dict[str, Any]:
         "versions": store.versions(),
         **manifest.model_dump(mode="json", include={"created", "model_id", "precision", "dim", "count", "recall"}),
         "kind": manifest.index.kind.value,
+        "reason": manifest.index.reason,
+        "ivf": manifest.index.ivf.model_dump() if manifest.index.ivf else None,
         "metric": manifest.index.metric,
         "taxonomy": list(manifest.taxonomy),
         "counts": manifest.counts.model_dump(),

@@ -1,54 +1,48 @@
-"""Building the FAISS index of a gallery, and measuring what it finds."""
+"""Building a FAISS index on the CPU, row for row."""
 
+from math import isqrt
 from typing import Any, Final
 
 import faiss
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32
 
-from emotion.arrays import Embeddings
-from index.search import SearchIndex
-from index.spec import IndexKind, IndexSpec
+from index.gpu import GPU_MAX_K
 
 Gallery = Float32[np.ndarray, "n d"]
 
-RECALL_AT: Final = 10
-N_RECALL_QUERIES: Final = 64
-_BLOCK_ROWS = 16_384
-_TIE = 1e-6
+MAX_LISTS: Final = GPU_MAX_K
+"""A GPU can read no more lists for a query, and must be able to read them all: an answer is never short."""
+MIN_POINTS_PER_LIST: Final = 39
+TRAINING_POINTS_PER_LIST: Final = 64
+"""k-means at its slowest, 2048 lists of 680 numbers, then takes 4e12 operations: about a minute on two cores."""
+_ADD_ROWS = 65_536
 
 
-def build_index(vectors: Gallery, spec: IndexSpec) -> Any:
-    """A CPU index of the vectors, row for row."""
-    match spec.kind:
-        case IndexKind.FLAT:
-            index = faiss.IndexFlatL2(vectors.shape[1])
+def build_flat(vectors: Gallery) -> Any:
+    """An index that compares every vector."""
+    index = faiss.IndexFlatL2(vectors.shape[1])
     index.add(np.ascontiguousarray(vectors, dtype=np.float32))
     return index
 
 
-def measure_recall(index: SearchIndex, vectors: Gallery, *, k: int = RECALL_AT, seed: int = 0) -> float:
-    """Share of the true k nearest neighbours that a search gives.
-
-    Queries are a sample of the gallery. A hit counts when it is as near as the true k-th neighbour: which of several
-    equally distant pictures is named is no loss.
-    """
-    rng = np.random.default_rng(seed)
-    sample = rng.choice(len(vectors), size=min(N_RECALL_QUERIES, len(vectors)), replace=False)
-    queries = np.asarray(vectors[np.sort(sample)])
-    k = min(k, len(vectors))
-    exact = exact_distances(queries, vectors)
-    limits = np.partition(exact, k - 1, axis=1)[:, k - 1] * (1 + _TIE) + _TIE
-    n_true = sum(int((exact[i, hits.rows] <= limits[i]).sum()) for i, hits in enumerate(index.search(queries, k)))
-    return n_true / (k * len(queries))
+def n_lists_for(count: int) -> int:
+    """About as many lists as make finding the nearest of them and reading some of them equally dear."""
+    return max(1, min(4 * isqrt(count), count // MIN_POINTS_PER_LIST, MAX_LISTS))
 
 
-def exact_distances(queries: Embeddings, vectors: Gallery) -> Float64[np.ndarray, "b n"]:
-    """All Euclidean distances in float64, block by block so that a large memory-mapped gallery fits."""
-    exact = queries.astype(np.float64)
-    columns = []
-    for start in range(0, len(vectors), _BLOCK_ROWS):
-        block = np.asarray(vectors[start : start + _BLOCK_ROWS], dtype=np.float64)
-        squared = (exact**2).sum(1)[:, None] + (block**2).sum(1) - 2 * exact @ block.T
-        columns.append(np.sqrt(np.maximum(squared, 0)))
-    return np.concatenate(columns, axis=1)
+def build_ivf(vectors: Gallery, seed: int = 0) -> Any:
+    """An index of lists around k-means centres, with 8 bits a number; same vectors and seed, same index."""
+    count, dim = vectors.shape
+    n_lists = n_lists_for(count)
+    quantizer = faiss.IndexFlatL2(dim)
+    index = faiss.IndexIVFScalarQuantizer(quantizer, dim, n_lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_L2)
+    index.cp.seed = seed
+    index.cp.min_points_per_centroid = 1  # only decides when FAISS prints a warning; n_lists_for sees to the ratio
+    index.cp.max_points_per_centroid = TRAINING_POINTS_PER_LIST
+    n_training = min(count, n_lists * TRAINING_POINTS_PER_LIST)
+    sample = np.sort(np.random.default_rng(seed).choice(count, size=n_training, replace=False))
+    index.train(np.ascontiguousarray(vectors[sample], dtype=np.float32))
+    for start in range(0, count, _ADD_ROWS):
+        index.add(np.ascontiguousarray(vectors[start : start + _ADD_ROWS], dtype=np.float32))
+    return index

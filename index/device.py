@@ -11,11 +11,13 @@ from typing import Any, Final
 import faiss
 
 from emotion.arrays import Distances, Embeddings, Rows
-from emotion.errors import RuntimeUnavailableError
+from emotion.cuda import cuda_failure
+from emotion.errors import DeviceLostError, RuntimeUnavailableError
 from emotion.runtime import Device
+from index.gpu import GPU_MAX_K, free_gpu_bytes, gpu_is_available, load_on_gpu
 
-GPU_TEMP_BYTES: Final = 256 * 2**20
-GPU_MAX_K: Final = 2048
+ROUNDING: Final = 1e-5
+"""Bound on FAISS's error in a squared distance, as a share of (|q| + |x|)^2; float32 sums of 680 terms stay below."""
 
 
 class DeviceIndex:
@@ -25,12 +27,16 @@ class DeviceIndex:
         index: the FAISS index, already on `device`.
         device: CPU or CUDA.
         resources: GPU memory that must live as long as the index.
+        rounding: bound on the error of its squared distances, as a share of (|q| + |x|)^2.
     """
 
-    def __init__(self, index: Any, device: Device, resources: Any = None) -> None:
+    def __init__(self, index: Any, device: Device, resources: Any = None, rounding: float = ROUNDING) -> None:
         self.device = device
+        self.rounding = rounding
         self.max_k = GPU_MAX_K if device is Device.CUDA else int(index.ntotal)
         """The most neighbours one search can give."""
+        self.failure: str | None = None
+        """Why the GPU is lost for good; None while all is well."""
         self._index = index
         self._resources = resources
         self._guard: AbstractContextManager[Any] = threading.Lock() if device is Device.CUDA else nullcontext()
@@ -45,20 +51,51 @@ class DeviceIndex:
         """Size of a vector."""
         return int(self._index.d)
 
-    def search(self, queries: Embeddings, k: int) -> tuple[Distances, Rows]:
-        """FAISS's own answer: squared distances, as rounded by its BLAS path, and rows; -1 where there is none."""
+    def search(self, queries: Embeddings, k: int, *, n_probe: int | None = None) -> tuple[Distances, Rows]:
+        """FAISS's own answer: squared distances, as rounded by its BLAS path, and rows; -1 where there is none.
+
+        Args:
+            queries: float32, contiguous.
+            k: at most max_k.
+            n_probe: lists to read, for an index that has lists.
+
+        Raises:
+            DeviceMemoryError: the GPU has no memory left for this search; a later one may fit.
+            DeviceLostError: the GPU failed, in this search or one before.
+        """
+        params = None if n_probe is None else _probing(n_probe)
         with self._guard:
-            squared, rows = self._index.search(queries, k)
+            if self.failure is not None:
+                raise DeviceLostError(self.failure)
+            try:
+                squared, rows = self._index.search(queries, k, params=params)
+            except Exception as error:
+                self._raise_for_gpu(error)
+                raise
         return squared, rows
 
+    def _raise_for_gpu(self, error: Exception) -> None:
+        failure = cuda_failure(error) if self.device is Device.CUDA else None
+        if isinstance(failure, DeviceLostError):
+            self.failure = str(failure)
+        if failure is not None:
+            raise failure from error
 
-def gpu_is_available() -> bool:
-    """Whether this FAISS was built for CUDA and sees a GPU."""
-    return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
+
+def _probing(n_probe: int) -> Any:
+    """For one search; set on the index itself, which all threads share, it would change their searches too."""
+    params = faiss.SearchParametersIVF()
+    params.nprobe = n_probe
+    return params
 
 
 def to_device(index: Any, device: Device = Device.AUTO) -> DeviceIndex:
-    """Put a CPU index where it is to be searched; raises RuntimeUnavailableError for a GPU that is not there."""
+    """Put a CPU index where it is to be searched; `auto` takes the GPU if there is one.
+
+    Raises:
+        RuntimeUnavailableError: the GPU is not there, or too small for the index.
+        DeviceMemoryError, DeviceLostError: the GPU failed while the index was loaded.
+    """
     if device is Device.CUDA and not gpu_is_available():
         raise RuntimeUnavailableError(
             "device cuda was asked for, but FAISS sees no NVIDIA GPU; "
@@ -66,6 +103,10 @@ def to_device(index: Any, device: Device = Device.AUTO) -> DeviceIndex:
         )
     if device is Device.CPU or not gpu_is_available():
         return DeviceIndex(index, Device.CPU)
-    resources = faiss.StandardGpuResources()
-    resources.setTempMemory(GPU_TEMP_BYTES)
-    return DeviceIndex(faiss.index_cpu_to_gpu(resources, 0, index), Device.CUDA, resources)
+    try:
+        loaded = load_on_gpu(index, free_gpu_bytes())
+    except RuntimeError as error:
+        if failure := cuda_failure(error):
+            raise failure from error
+        raise
+    return DeviceIndex(loaded.index, Device.CUDA, loaded.resources, ROUNDING + loaded.rounding)

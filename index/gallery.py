@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from emotion.collection import SUFFIXES, Entry, read_collection
+from index.spec import IndexChoice
 
 SCHEMA_VERSION: Final = 1
 UPLOADS = "uploads"
@@ -42,6 +43,7 @@ class StoreConfig(BaseModel):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     roots: tuple[GalleryRoot, ...]
+    index: IndexChoice = IndexChoice()
 
 
 class Found(NamedTuple):

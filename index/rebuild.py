@@ -19,7 +19,7 @@ from index.progress import OnProgress, Progress, Skipped, Stage, ignore
 from index.rows import GalleryRows, KnownRows
 from index.scan import scan_files
 from index.snapshot import SnapshotDraft
-from index.spec import IndexSpec
+from index.spec import IndexChoice, WantedKind
 from index.store import SnapshotStore
 
 KEEP_VERSIONS = 3
@@ -38,7 +38,9 @@ def rebuild(
     embedder: Embedder,
     *,
     root: GalleryRoot | None = None,
-    spec: IndexSpec | None = None,
+    kind: WantedKind | None = None,
+    recall: float | None = None,
+    device: Device = Device.CPU,
     batch_size: int = BATCH_SIZE,
     on_progress: OnProgress = ignore,
 ) -> Rebuilt:
@@ -51,7 +53,9 @@ def rebuild(
         store: where to publish.
         embedder: the model.
         root: the gallery from now on; the one in store.json by default.
-        spec: kind of index.
+        kind: kind of index from now on; that of the last build by default, at first `auto`.
+        recall: recall@10 that an approximate index must reach, from now on; likewise.
+        device: where the index will be searched; `auto` may choose another kind for a GPU.
         batch_size: pictures an inference.
         on_progress: told how far the build is; what it raises stops the build.
 
@@ -63,10 +67,25 @@ def rebuild(
     """
     with store.writer_lock():
         try:
-            config = StoreConfig(roots=(root,)) if root else store.config()
-            return _Build(store, embedder, config, spec or IndexSpec(), batch_size, on_progress).run()
+            config = _config(store, root, kind, recall)
+            return _Build(store, embedder, config, device, batch_size, on_progress).run()
         except OSError as error:
             raise StoreError(f"cannot build the index in {store.root}: {error}") from error
+
+
+def _config(
+    store: SnapshotStore, root: GalleryRoot | None, kind: WantedKind | None, recall: float | None
+) -> StoreConfig:
+    """What the store remembers, with what is new."""
+    try:
+        config = store.config()
+    except StoreError:
+        if root is None:
+            raise
+        config = StoreConfig(roots=(root,))
+    wanted = {name: value for name, value in (("kind", kind), ("recall", recall)) if value is not None}
+    choice = IndexChoice(**(config.index.model_dump() | wanted))
+    return StoreConfig(roots=(root,) if root else config.roots, index=choice)
 
 
 @dataclass(frozen=True)
@@ -74,7 +93,7 @@ class _Build:
     store: SnapshotStore
     embedder: Embedder
     config: StoreConfig
-    spec: IndexSpec
+    device: Device
     batch_size: int
     on_progress: OnProgress
 
@@ -134,7 +153,8 @@ class _Build:
             precision=self.embedder.precision,
             taxonomy=self.embedder.taxonomy.names,
             counts=counts,
-            spec=self.spec,
+            choice=self.config.index,
+            device=self.device,
         )
 
     def _publish(self, draft: SnapshotDraft, usable: list[CatalogEntry], gone: frozenset[str]) -> SnapshotManifest:

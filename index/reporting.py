@@ -85,6 +85,7 @@ def summarise(built: Rebuilt, seconds: float) -> None:
         f"{counts.reused} reused, {counts.duplicates} duplicates, {counts.skipped} skipped"
     )
     list_skipped(built.skipped)
+    say(f"index: {manifest.index.kind} ({manifest.index.reason})")
     say(f"published version {manifest.version}, recall@10 against exact search {manifest.recall:.3f}")
 
 

@@ -1,26 +1,27 @@
 """Nearest neighbours by Euclidean distance, in one fixed order.
 
 FAISS proposes, this module decides. For batches FAISS computes |x|^2 + |y|^2 - 2xy in float32, which is off by about
-1e-6: little for a squared distance of 1, but sqrt(1e-6) = 1e-3 for two pictures that are nearly the same. So a few
-more candidates than asked for are fetched, their distances computed from the stored vectors, and the first k kept in
-the order (distance, id).
+1e-6: little for a squared distance of 1, but sqrt(1e-6) = 1e-3 for two pictures that are nearly the same. So more
+candidates than asked for are fetched, their distances computed from the stored vectors, and the first k kept in the
+order (distance, id).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from emotion.arrays import Embedding, Embeddings
+from emotion.arrays import Distances, Embedding, Embeddings, Rows
 from emotion.errors import QueryError
 from emotion.runtime import Device
 from index.device import DeviceIndex
+from index.spec import IvfSpec
 
 EXTRA_CANDIDATES: Final = 16
-ROUNDING: Final = 1e-5
-"""Bound on FAISS's error in a squared distance, as a share of (|q| + |x|)^2; float32 sums of 680 terms stay below."""
+_WIDER: Final = 4
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,14 @@ class SearchIndex:
         index: proposes candidates.
         vectors: the gallery, one row a picture; may be a memory map.
         ids: of the rows, ascending, so that the order of rows is the order of ids.
+        ivf: parameters of an approximate index; None for an exact one.
     """
 
-    def __init__(self, index: DeviceIndex, vectors: Embeddings, ids: Sequence[str]) -> None:
+    def __init__(self, index: DeviceIndex, vectors: Embeddings, ids: Sequence[str], ivf: IvfSpec | None = None) -> None:
         self._index = index
         self._vectors = vectors
         self._ids = ids
-        self._max_norm = float(np.sqrt(np.einsum("nd,nd->n", vectors, vectors).max()))
+        self._strategy = _Exact(index, vectors) if ivf is None else _Approximate(index, ivf)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -65,11 +67,18 @@ class SearchIndex:
         """Where searches run."""
         return self._index.device
 
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be searched any more; None while all is well."""
+        return self._index.failure
+
     def search(self, queries: Embeddings, k: int) -> list[Hits]:
         """The k nearest pictures of each query; fewer when the gallery holds fewer.
 
         Raises:
             QueryError: a query of another dimension or with NaN or infinite values, or k < 1.
+            DeviceMemoryError: the GPU has no memory left for these queries.
+            DeviceLostError: the GPU failed, now or before.
         """
         queries = self._checked(queries)
         if k < 1:
@@ -80,22 +89,19 @@ class SearchIndex:
         return self._search(queries, k)
 
     def _search(self, queries: Embeddings, k: int) -> list[Hits]:
-        """Widen the circle of candidates until no vector outside it can belong inside."""
-        limit = min(len(self), self._index.max_k)
-        n_candidates = min(k + EXTRA_CANDIDATES, limit)
+        """Rank what is proposed; widen the circle for the queries that this does not settle."""
         answers: dict[int, Hits] = {}
         open_queries = np.arange(len(queries))
-        while len(open_queries):
-            squared, rows = self._index.search(queries[open_queries], n_candidates)
+        for one_round in self._strategy.rounds(k):
+            if not len(open_queries):
+                break
+            squared, rows = one_round.propose(queries[open_queries])
             unsettled = []
             for i, query_squared, query_rows in zip(open_queries.tolist(), squared, rows, strict=True):
-                hits = self._ranked(queries[i], query_rows[query_rows >= 0], k)
-                if n_candidates == limit or self._is_settled(queries[i], hits, float(query_squared[-1])):
-                    answers[i] = hits
-                else:
+                hits = answers[i] = self._ranked(queries[i], query_rows[query_rows >= 0], k)
+                if not one_round.settles(queries[i], hits, float(query_squared[-1])):
                     unsettled.append(i)
             open_queries = np.array(unsettled, dtype=np.int64)
-            n_candidates = min(4 * n_candidates, limit)
         return [answers[i] for i in range(len(queries))]
 
     def _ranked(self, query: Embedding, rows: Int64[np.ndarray, "m"], k: int) -> Hits:
@@ -104,10 +110,6 @@ class SearchIndex:
         order = np.lexsort((rows, distances))[:k]
         rows = rows[order]
         return Hits(rows, tuple(self._ids[row] for row in rows.tolist()), distances[order])
-
-    def _is_settled(self, query: Embedding, hits: Hits, last_squared: float) -> bool:
-        error = ROUNDING * (float(np.linalg.norm(query)) + self._max_norm) ** 2
-        return float(hits.distances[-1]) ** 2 < last_squared - error
 
     def _checked(self, queries: Embeddings) -> Embeddings:
         queries = np.ascontiguousarray(queries, dtype=np.float32)
@@ -119,3 +121,58 @@ class SearchIndex:
         if len(bad):
             raise QueryError(f"query {bad[0]} holds NaN, infinite or too large values")
         return queries
+
+
+class _Round(NamedTuple):
+    """One look for candidates, and whether it was wide enough."""
+
+    propose: Callable[[Embeddings], tuple[Distances, Rows]]
+    """Squared distances as FAISS rounds them, and rows."""
+    settles: Callable[[Embedding, Hits, float], bool]
+    """Told the query, its best hits and the squared distance of the last candidate."""
+
+
+class _Exact:
+    """Every vector is compared: wider means more candidates, until no vector outside them can belong inside.
+
+    On the CPU the last round takes the whole gallery. On a GPU it takes 2048, and only more than 2048 vectors within
+    the rounding of the k-th neighbour's distance could leave the order among them unproven.
+    """
+
+    def __init__(self, index: DeviceIndex, vectors: Embeddings) -> None:
+        self._index = index
+        self._max_norm = float(np.sqrt(np.einsum("nd,nd->n", vectors, vectors).max()))
+
+    def rounds(self, k: int) -> Iterator[_Round]:
+        for n_candidates in _widening(k + EXTRA_CANDIDATES, min(self._index.count, self._index.max_k)):
+            yield _Round(partial(self._index.search, k=n_candidates), self._is_settled)
+
+    def _is_settled(self, query: Embedding, hits: Hits, last_squared: float) -> bool:
+        error = self._index.rounding * (float(np.linalg.norm(query)) + self._max_norm) ** 2
+        return float(hits.distances[-1]) ** 2 < last_squared - error
+
+
+class _Approximate:
+    """Only the nearest lists are read: wider means more lists, until they hold k vectors.
+
+    What lies in the lists left out is never known; how much that costs was measured when the index was built. All
+    lists together hold the whole gallery, so an answer is never short.
+    """
+
+    def __init__(self, index: DeviceIndex, ivf: IvfSpec) -> None:
+        self._index = index
+        self._ivf = ivf
+
+    def rounds(self, k: int) -> Iterator[_Round]:
+        wanted = max(self._ivf.candidates_per_hit * k, k + EXTRA_CANDIDATES)
+        n_candidates = min(wanted, self._index.count, self._index.max_k)
+        for n_probe in _widening(self._ivf.n_probe, self._ivf.n_lists):
+            propose = partial(self._index.search, k=n_candidates, n_probe=n_probe)
+            yield _Round(propose, lambda _query, hits, _last_squared: len(hits) == k)
+
+
+def _widening(first: int, last: int) -> Iterator[int]:
+    while first < last:
+        yield first
+        first *= _WIDER
+    yield last

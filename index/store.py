@@ -66,7 +66,7 @@ class SnapshotStore:
             raise StoreError(f"{self._config_file} is not valid: {error}") from error
 
     def write_config(self, config: StoreConfig) -> None:
-        """Set the gallery."""
+        """Set the gallery and the kind of index."""
         write_atomic(self._config_file, config.model_dump_json(indent=1).encode() + b"\n")
 
     def current_version(self) -> str | None:

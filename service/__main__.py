@@ -16,7 +16,7 @@ from emotion.bundle import load_bundle
 from emotion.console import run
 from emotion.errors import ConfigError, SnapshotMismatchError, StoreMissingError
 from emotion.predictor import Predictor
-from emotion.runtime import Device
+from emotion.runtime import Device, Precision
 from index.snapshot import Snapshot
 from index.store import SnapshotStore
 from service.app import create_app, open_predictor
@@ -41,6 +41,9 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 if left out.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 8000 if left out, 0 takes a free one.")] = None,
     device: Annotated[Device | None, typer.Option(help="Where model and index run; auto if left out.")] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Arithmetic of the model, as the index was built; fp32 if left out.")
+    ] = None,
 ) -> None:
     """Serve a model and an index over HTTP: /classify, /search, the page at /, the API at /docs.
 
@@ -54,7 +57,7 @@ def serve(
 
       FEELALIKE_ADMIN_TOKEN=secret FEELALIKE_MAX_K=500 python -m service --bundle models/default --store store
     """
-    flags = {"bundle": bundle, "store": store, "host": host, "port": port, "device": device}
+    flags = {"bundle": bundle, "store": store, "host": host, "port": port, "device": device, "precision": precision}
     settings = read_settings(flags)
     open_model: OpenPredictor = context.obj or open_predictor
     configure_logging(settings.log_level)
@@ -62,7 +65,14 @@ def serve(
         load_bundle(settings.bundle)  # a damaged file is told before the seconds that a runtime takes to start
         predictor = open_model(settings)
         snapshot = open_snapshot(settings, predictor)
-        _log.info("model=%s device=%s", predictor.model_id, predictor.runtime.device)
+        _log.info(
+            "model=%s runtime=%s device=%s precision=%s index_device=%s",
+            predictor.model_id,
+            predictor.runtime.name,
+            predictor.runtime.device,
+            predictor.precision,
+            snapshot.index.device,
+        )
         listen(create_app(settings, predictor=predictor, snapshot=snapshot), settings, listener)
 
 
@@ -86,6 +96,8 @@ def bind(host: str, port: int) -> socket.socket:
 def open_snapshot(settings: ServiceSettings, predictor: Predictor) -> Snapshot:
     """Load the index; its errors name the command that helps."""
     build = f"python -m index build --bundle {settings.bundle} --store {settings.store}"
+    if settings.precision is not Precision.FP32:
+        build += f" --precision {settings.precision}"
     store = SnapshotStore(settings.store)
     try:
         return load_matching(store, predictor, settings.device)
@@ -94,8 +106,10 @@ def open_snapshot(settings: ServiceSettings, predictor: Predictor) -> Snapshot:
             f"the store {settings.store} holds no index yet; build one: {build} --gallery FOLDER_OR_MANIFEST"
         ) from error
     except SnapshotMismatchError as error:
-        reason = str(error).rpartition(";")[0]
-        raise SnapshotMismatchError(f"{reason}; embed the gallery again: {build}") from error
+        reason, made_by = str(error).rpartition(";")[0], store.manifest()
+        only_precision = (made_by.model_id, made_by.dim) == (predictor.model_id, predictor.dim)
+        choice = f"serve it with --precision {made_by.precision}, or " if only_precision else ""
+        raise SnapshotMismatchError(f"{reason}; {choice}embed the gallery again: {build}") from error
 
 
 def listen(web: FastAPI, settings: ServiceSettings, listener: socket.socket) -> None:

@@ -83,7 +83,11 @@ def create_app(
 def open_predictor(settings: ServiceSettings) -> Predictor:
     """Load the model; raises BundleError or RuntimeUnavailableError."""
     return Predictor.open(
-        settings.bundle, settings.device, limits=settings.picture_limits, n_threads=settings.model_threads
+        settings.bundle,
+        settings.device,
+        settings.precision,
+        limits=settings.picture_limits,
+        n_threads=settings.model_threads,
     )
 
 

@@ -41,6 +41,12 @@ class Services:
         """The label set."""
         return self.predictor.taxonomy
 
+    @property
+    def device_failure(self) -> str | None:
+        """Why the GPU is lost, to the model or to the index; None while all is well."""
+        snapshot = self.live.current
+        return self.predictor.runtime.failure or (snapshot.index.failure if snapshot else None)
+
     async def predict(self, request: Request) -> Prediction:
         """Read, decode and embed the picture of a request."""
         with self.decoders.admission():

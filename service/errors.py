@@ -5,6 +5,8 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from emotion.errors import (
+    DeviceLostError,
+    DeviceMemoryError,
     FeelalikeError,
     PictureError,
     PictureFault,
@@ -114,6 +116,10 @@ TABLE: Final[Mapping[type[FeelalikeError] | PictureFault, Answer]] = {
     InvalidParameterError: INVALID_PARAMETER,
     OverloadedError: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too busy", {"Retry-After": "1"}),
     NotReadyError: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", "Not ready", {"Retry-After": "5"}),
+    DeviceMemoryError: Answer(
+        HTTPStatus.SERVICE_UNAVAILABLE, "device_out_of_memory", "GPU out of memory", {"Retry-After": "1"}
+    ),
+    DeviceLostError: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "device_lost", "GPU lost", {"Retry-After": "30"}),
     ModelOutputError: INTERNAL,
 }
 

@@ -111,6 +111,7 @@ INFO: Final[dict[str, Any]] = {
         "metric": "euclidean",
         "kind": "flat",
         "recall": 1.0,
+        "device": "cpu",
         "created": "2026-11-22T10:15:00Z",
     },
     "limits": {"max_upload_bytes": 20971520, "max_pixels": 60000000, "max_k": 100},

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from emotion.arrays import Embedding, PixelBatch, Pixels, Probabilities
+from emotion.errors import DeviceLostError
 from emotion.predictor import Predictions
 from service.errors import ModelOutputError, NotReadyError, OverloadedError
 from service.metrics import Metrics
@@ -85,6 +86,7 @@ class ModelLane:
             OverloadedError: the queue is full.
             NotReadyError: the lane is closed or died.
             ModelOutputError: the model gave numbers that are not finite.
+            DeviceMemoryError, DeviceLostError: the GPU could not run it.
         """
         answer: Future[Prediction] = Future()
         with self._changed:
@@ -146,8 +148,9 @@ class ModelLane:
 
     def _answer_failed(self, batch: Sequence[_Waiting], error: Exception) -> None:
         """One picture may have spoilt the run for all: try them one by one."""
-        if len(batch) == 1:
-            batch[0].answer.set_exception(error)
+        if len(batch) == 1 or isinstance(error, DeviceLostError):
+            for one in batch:
+                one.answer.set_exception(error)
             return
         _log.warning("a batch of %d failed (%r); running its pictures one by one", len(batch), error)
         for one in batch:

@@ -38,8 +38,9 @@ class RebuildFailedError(FeelalikeError):
 
 def build_command(settings: ServiceSettings, device: Device) -> list[str]:
     """The command that rebuilds this service's index, on the device that the service itself found."""
-    options = ["--bundle", str(settings.bundle), "--store", str(settings.store), "--device", device.value]
-    return [sys.executable, "-m", "index", "build", *options, "--json-progress"]
+    places = ["--bundle", str(settings.bundle), "--store", str(settings.store)]
+    arithmetic = ["--device", device.value, "--precision", settings.precision.value]
+    return [sys.executable, "-m", "index", "build", *places, *arithmetic, "--json-progress"]
 
 
 class RebuildJobs:

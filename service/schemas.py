@@ -175,6 +175,7 @@ class IndexFacts(Answer):
     metric: str
     kind: str
     recall: float = Field(description="Recall@10 against exact search, measured when it was built.")
+    device: str = Field(description="Where searches run: cpu or cuda.")
     created: datetime
 
 

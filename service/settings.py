@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from emotion.errors import ConfigError
 from emotion.images import DEFAULT_LIMITS, PictureLimits
-from emotion.runtime import Device
+from emotion.runtime import Device, Precision
 
 PREFIX: Final = "FEELALIKE_"
 _LIKELY_TYPO: Final = 0.85
@@ -38,6 +38,10 @@ class ServiceSettings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one and logs it.")
     device: Device = Field(
         default=Device.AUTO, description="Where model and index run: auto takes CUDA where there is a GPU."
+    )
+    precision: Precision = Field(
+        default=Precision.FP32,
+        description="Arithmetic of the model, fp32 or bf16; the index must be built with the same.",
     )
     admin_token: SecretStr | None = Field(
         default=None, description="Bearer token of the admin routes; without one they answer 401."

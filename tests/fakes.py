@@ -24,6 +24,7 @@ class FakeRuntime:
     name = "fake"
     device = Device.CPU
     precision = Precision.FP32
+    failure: str | None = None
 
     def __init__(self) -> None:
         self.batch_sizes: list[int] = []

@@ -6,7 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from index.manifest import SnapshotManifest
+from emotion.errors import DeviceLostError
+from index.snapshot import Snapshot
 from service.deps import Services, ServicesDep
 from service.errors import NotReadyError
 from service.problems import problem_docs
@@ -20,6 +21,8 @@ router = APIRouter(tags=["operation"])
 @router.get("/livez", responses=problem_docs(HTTPStatus.SERVICE_UNAVAILABLE))
 async def livez(parts: ServicesDep) -> Live:
     """Whether the process works; if not, only a restart helps."""
+    if failure := parts.device_failure:
+        raise DeviceLostError(failure)
     if not parts.lane.is_alive:
         raise NotReadyError("the model's thread has died; restart the service")
     return Live(status="alive")
@@ -28,6 +31,8 @@ async def livez(parts: ServicesDep) -> Live:
 @router.get("/readyz", responses=problem_docs(HTTPStatus.SERVICE_UNAVAILABLE))
 async def readyz(parts: ServicesDep) -> Ready:
     """Whether searches are answered: the model is warm, and an index that it made is loaded."""
+    if failure := parts.device_failure:
+        raise DeviceLostError(failure)
     current, refusal = parts.live.current, parts.live.refusal
     reasons = [] if parts.lane.is_alive else ["the model is not running"]
     if current is None or reasons:
@@ -45,7 +50,7 @@ async def info(parts: ServicesDep) -> Info:
         name=NAME,
         version=software_version(),
         model=_model_facts(parts),
-        index=_index_facts(current.manifest) if current else None,
+        index=_index_facts(current) if current else None,
         limits=Limits.model_validate(settings),
         admin_enabled=settings.admin_token is not None,
     )
@@ -82,12 +87,14 @@ def _model_facts(parts: Services) -> ModelFacts:
     )
 
 
-def _index_facts(manifest: SnapshotManifest) -> IndexFacts:
+def _index_facts(snapshot: Snapshot) -> IndexFacts:
+    manifest = snapshot.manifest
     return IndexFacts(
         version=manifest.version,
         count=manifest.count,
         metric=manifest.index.metric,
         kind=manifest.index.kind.value,
         recall=manifest.recall,
+        device=snapshot.index.device.value,
         created=manifest.created,
     )

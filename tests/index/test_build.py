@@ -1,51 +1,50 @@
+import faiss
 import numpy as np
+import pytest
 
-from emotion.runtime import Device
-from index.build import build_index, exact_distances, measure_recall
-from index.device import to_device
-from index.search import SearchIndex
-from index.spec import IndexSpec
+from index.build import MIN_POINTS_PER_LIST, build_flat, build_ivf, n_lists_for
+from index.gpu import GPU_MAX_K
 
 
-def gallery(n: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(n, 8)).astype(np.float32)
+def test_flat_holds_the_vectors_row_for_row(clustered):
+    vectors = clustered(20)
+    index = build_flat(vectors)
+    np.testing.assert_array_equal(index.reconstruct_n(0, 20), vectors)
 
 
-def index_of(vectors: np.ndarray, indexed: np.ndarray | None = None) -> SearchIndex:
-    """An index over its vectors, or over others by mistake."""
-    ids = [f"{row:032x}" for row in range(len(vectors))]
-    index = build_index(vectors if indexed is None else indexed, IndexSpec())
-    return SearchIndex(to_device(index, Device.CPU), vectors, ids)
+@pytest.mark.parametrize(("count", "expected"), [(1, 1), (38, 1), (39, 1), (2000, 51), (23_000, 589), (200_000, 1788)])
+def test_lists_grow_with_the_root_of_the_gallery(count, expected):
+    assert n_lists_for(count) == expected
 
 
-def test_flat_finds_every_neighbour():
-    vectors = gallery(300)
-    assert measure_recall(index_of(vectors), vectors) == 1.0
+def test_lists_have_points_to_train_on_and_fit_a_gpu():
+    for count in (100, 1_000, 10_000, 1_000_000, 10**9):
+        assert MIN_POINTS_PER_LIST * n_lists_for(count) <= count
+        assert n_lists_for(count) <= GPU_MAX_K
 
 
-def test_fewer_pictures_than_neighbours():
-    vectors = gallery(3)
-    assert measure_recall(index_of(vectors), vectors) == 1.0
+@pytest.mark.parametrize("count", [1, 2, 39, 40, 500, 3000])
+def test_ivf_holds_every_vector_and_prints_nothing(clustered, capfd, count):
+    index = build_ivf(clustered(count))
+    assert (index.ntotal, index.nlist, index.code_size) == (count, n_lists_for(count), 32)
+    assert sum(index.invlists.list_size(i) for i in range(index.nlist)) == count
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
 
 
-def test_equal_distances_are_no_loss():
-    vectors = np.repeat(gallery(2), 40, axis=0)
-    assert measure_recall(index_of(vectors), vectors) == 1.0
+def test_equal_vectors_can_be_put_in_lists(capfd):
+    index = build_ivf(np.ones((500, 8), np.float32))
+    assert index.ntotal == 500
+    assert capfd.readouterr().err == ""
 
 
-def test_recall_is_measured_not_assumed():
-    """An index over other vectors finds few true neighbours."""
-    vectors = gallery(300)
-    assert measure_recall(index_of(vectors, indexed=gallery(300, seed=1)), vectors) < 0.5
+def test_same_vectors_same_index(clustered):
+    vectors = clustered(3000)
+    first, second = (faiss.serialize_index(build_ivf(vectors)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
 
 
-def test_same_seed_same_recall():
-    vectors = gallery(300)
-    index = index_of(vectors, indexed=gallery(300, seed=1))
-    assert measure_recall(index, vectors, seed=3) == measure_recall(index, vectors, seed=3)
-
-
-def test_exact_distances_by_hand():
-    queries = np.array([[0, 0]], dtype=np.float32)
-    vectors = np.array([[3, 4], [0, 0]], dtype=np.float32)
-    assert exact_distances(queries, vectors).tolist() == [[5, 0]]
+def test_another_seed_is_another_index(clustered):
+    vectors = clustered(5000)
+    first, second = (faiss.serialize_index(build_ivf(vectors, seed)) for seed in (0, 1))
+    assert not np.array_equal(first, second)

@@ -46,6 +46,26 @@ def test_build_then_rebuild(invoke, store, gallery):
     assert "0 embedded, 6 reused" in again.output
 
 
+def test_the_kind_of_index_is_an_option_and_remembered(invoke, store, gallery):
+    options = ("--index", "ivf", "--recall", 0.95)
+    first = invoke("build", "--bundle", "b", "--gallery", gallery, "--store", store.root, *options)
+    assert "index: ivf (asked for)" in first.output
+    assert "index: ivf (asked for)" in invoke("build", "--bundle", "b", "--store", store.root).output
+    facts = json.loads(invoke("info", "--store", store.root, "--json").stdout)
+    assert facts["kind"] == "ivf"
+    parameters = {"n_lists": 1, "n_probe": 1, "candidates_per_hit": 2, "target_recall": 0.95, "n_queries": 6}
+    assert facts["ivf"] == parameters
+    readable = invoke("info", "--store", store.root).stdout
+    assert "1 n_lists, 1 n_probe, 2 candidates_per_hit, 0.95 target_recall, 6 n_queries" in readable
+
+
+@pytest.mark.parametrize("wrong", [("--index", "hnsw"), ("--recall", "1.1"), ("--recall", "0.1")])
+def test_an_impossible_index_is_refused(invoke, store, gallery, wrong):
+    result = invoke("build", "--bundle", "b", "--gallery", gallery, "--store", store.root, *wrong)
+    assert result.exit_code == 2
+    assert store.versions() == []
+
+
 def test_json_progress(invoke, store, gallery):
     (gallery / "awe/broken.jpg").write_text("no picture")
     result = invoke("build", "--bundle", "b", "--gallery", gallery, "--store", store.root, "--json-progress")
@@ -124,6 +144,8 @@ def test_info(invoke, built, gallery):
     assert (facts["count"], facts["dim"], facts["recall"], facts["kind"]) == (6, 8, 1.0, "flat")
     readable = invoke("info", "--store", built.root).stdout
     assert "6 embedded, 0 reused" in readable
+    assert "reason     an exact query reads 0 MiB, fast up to 128 MiB" in readable
+    assert "ivf " not in readable
     assert "amusement, anger" in readable
 
 

@@ -4,6 +4,15 @@ import pytest
 
 from emotion.errors import SnapshotCorruptError, SnapshotMismatchError, StoreError
 from index.manifest import MANIFEST_NAME, check_matches, read_manifest
+from index.spec import IndexKind, IndexSpec, IvfSpec
+
+BEFORE_IVF = (
+    '{"schema_version":1,"version":"20260101T000000.000000Z","created":"2026-01-01T00:00:00Z","model_id":"m",'
+    '"precision":"fp32","dim":8,"count":5,"index":{"kind":"flat","metric":"euclidean"},"recall":1.0,'
+    '"taxonomy":["awe"],"counts":{"embedded":0,"reused":0,"duplicates":0,"skipped":0},"files":{},'
+    '"checksum":"3a0d0cedf044522b8ede61c9d630a7bef2a193c19f0368d17c0655f5bb16f119"}'
+)
+IVF = IvfSpec(n_lists=9, n_probe=2, candidates_per_hit=4, target_recall=0.99, n_queries=256)
 
 
 @pytest.fixture
@@ -15,6 +24,17 @@ def staged(store, draft):
 def test_round_trip(staged):
     assert read_manifest(staged.folder) == staged.manifest
     assert (staged.manifest.count, staged.manifest.dim, staged.manifest.recall) == (5, 8, 1.0)
+
+
+def test_a_manifest_from_before_there_were_lists_is_intact(tmp_path):
+    (tmp_path / MANIFEST_NAME).write_text(BEFORE_IVF)
+    assert read_manifest(tmp_path).index == IndexSpec(kind=IndexKind.FLAT)
+
+
+@pytest.mark.parametrize("fields", [{"kind": "ivf"}, {"kind": "flat", "ivf": IVF}])
+def test_parameters_and_kind_belong_together(fields):
+    with pytest.raises(ValueError, match="if and only if"):
+        IndexSpec(**fields)
 
 
 def test_an_edit_is_noticed(staged):

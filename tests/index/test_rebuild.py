@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from index.catalog import PictureState
 from index.gallery import GalleryRoot
 from index.progress import Progress, Stage
 from index.rebuild import rebuild
+from index.spec import IndexChoice, IndexKind, WantedKind
 from index.store import SnapshotStore, StagedSnapshot
 
 TESTS = Path(__file__).parents[1]
@@ -120,6 +122,30 @@ def test_deleted_pictures_do_not_come_back(built, predictor):
     built.catalog.set_state(deleted, PictureState.DELETED)
     assert rebuild(built, predictor).manifest.count == 5
     assert built.load().row_of(deleted) is None
+
+
+def test_the_kind_of_index_is_remembered(store, predictor, gallery):
+    root = GalleryRoot(path=gallery)
+    first = rebuild(store, predictor, root=root, kind=WantedKind.IVF, recall=0.95).manifest.index
+    assert (first.kind, first.ivf.target_recall) == (IndexKind.IVF, 0.95)
+    assert rebuild(store, predictor).manifest.index == first
+    assert rebuild(store, predictor, root=root).manifest.index == first
+    assert rebuild(store, predictor, recall=0.9).manifest.index.ivf.target_recall == 0.9
+    assert rebuild(store, predictor, kind=WantedKind.AUTO).manifest.index.kind is IndexKind.FLAT
+    assert store.config().index == IndexChoice(kind=WantedKind.AUTO, recall=0.9)
+
+
+def test_a_store_from_before_there_were_kinds_builds(built, predictor):
+    file = built.root / "store.json"
+    content = json.loads(file.read_text())
+    del content["index"]
+    file.write_text(json.dumps(content))
+    assert rebuild(built, predictor).manifest.index.kind is IndexKind.FLAT
+
+
+def test_a_damaged_store_json_is_mended_by_naming_the_gallery(built, predictor, gallery):
+    (built.root / "store.json").write_text("{")
+    assert rebuild(built, predictor, root=GalleryRoot(path=gallery)).manifest.count == 6
 
 
 def test_another_model_embeds_everything_again(built, tmp_path):

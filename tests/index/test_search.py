@@ -7,15 +7,24 @@ from hypothesis import strategies as st
 
 from emotion.errors import QueryError
 from emotion.runtime import Device
-from index.build import build_index
+from index.build import build_flat, build_ivf
 from index.device import to_device
 from index.search import SearchIndex
-from index.spec import IndexSpec
+from index.spec import IvfSpec
 
 
 def search_index(vectors: np.ndarray) -> SearchIndex:
     ids = [f"{row:032x}" for row in range(len(vectors))]
-    return SearchIndex(to_device(build_index(vectors, IndexSpec()), Device.CPU), vectors, ids)
+    return SearchIndex(to_device(build_flat(vectors), Device.CPU), vectors, ids)
+
+
+def ivf_index(vectors: np.ndarray, n_probe: int = 3, candidates_per_hit: int = 4) -> SearchIndex:
+    ids = [f"{row:032x}" for row in range(len(vectors))]
+    index = build_ivf(vectors)
+    ivf = IvfSpec(
+        n_lists=index.nlist, n_probe=n_probe, candidates_per_hit=candidates_per_hit, target_recall=0.9, n_queries=256
+    )
+    return SearchIndex(to_device(index, Device.CPU), vectors, ids, ivf)
 
 
 def unit_vectors(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -76,10 +85,66 @@ def test_ties_beyond_k_go_to_the_smallest_ids():
         assert hits.distances.tolist() == [0] * 5
 
 
-def test_no_queries_no_hits():
-    assert search_index(unit_vectors(3, 8)).search(np.empty((0, 8), np.float32), 2) == []
+@pytest.mark.parametrize("make", [search_index, ivf_index])
+def test_no_queries_no_hits(make):
+    assert make(unit_vectors(3, 8)).search(np.empty((0, 8), np.float32), 2) == []
 
 
+def test_lists_give_exact_distances_in_order(clustered):
+    vectors = clustered(2000)
+    for query, hits in zip(vectors[:40], ivf_index(vectors).search(vectors[:40], 10), strict=True):
+        slow = [np.float32(np.sqrt(((query.astype(np.float64) - vectors[row]) ** 2).sum())) for row in hits.rows]
+        assert hits.distances.tolist() == slow
+        assert list(zip(hits.distances, hits.ids, strict=True)) == sorted(zip(hits.distances, hits.ids, strict=True))
+
+
+@pytest.mark.parametrize("k", [1, 10, 400, 1999, 2000, 5000])
+@pytest.mark.parametrize("n_queries", [1, 30])
+def test_lists_never_give_too_few(clustered, k, n_queries):
+    """The one list that is read first holds about 40 vectors."""
+    vectors = clustered(2000)
+    for hits in ivf_index(vectors, n_probe=1).search(vectors[:n_queries], k):
+        assert len(set(hits.ids)) == min(k, 2000)
+
+
+def test_all_lists_together_are_exact(clustered):
+    vectors = clustered(1500)
+    index = ivf_index(vectors, n_probe=38, candidates_per_hit=150)
+    for query, hits in zip(vectors[:20], index.search(vectors[:20], 10), strict=True):
+        assert hits.rows.tolist() == slow_search(vectors, query, 10)[0]
+
+
+@pytest.mark.parametrize("n_distinct", [1, 5])
+def test_lists_of_equal_vectors(n_distinct):
+    vectors = np.repeat(unit_vectors(n_distinct, 8), 100, axis=0)
+    for hits in ivf_index(vectors, n_probe=1).search(vectors[::20], 50):
+        assert hits.distances.tolist() == [0] * 50
+        assert len(set(hits.ids)) == 50
+
+
+def test_searches_of_other_widths_at_the_same_time_do_not_mix(clustered):
+    """Both searches share one FAISS index; each says for itself how many lists to read."""
+    vectors = clustered(2000)
+    wide = ivf_index(vectors, n_probe=51)
+    narrow = SearchIndex(wide._index, vectors, wide._ids, wide._strategy._ivf.model_copy(update={"n_probe": 1}))
+    expected = {index: [hits.ids for hits in index.search(vectors[:20], 5)] for index in (wide, narrow)}
+    assert expected[wide] != expected[narrow]
+    wrong: list[object] = []
+
+    def work(index: SearchIndex) -> None:
+        for _ in range(30):
+            if [hits.ids for hits in index.search(vectors[:20], 5)] != expected[index]:
+                wrong.append(index)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in (wide, narrow) * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("make", [search_index, ivf_index])
 @pytest.mark.parametrize(
     ("queries", "k", "text"),
     [
@@ -92,15 +157,16 @@ def test_no_queries_no_hits():
         (np.zeros((1, 8)), -3, "k must be at least 1"),
     ],
 )
-def test_bad_queries_are_refused(queries, k, text):
+def test_bad_queries_are_refused(make, queries, k, text):
     with pytest.raises(QueryError, match=text) as caught:
-        search_index(unit_vectors(3, 8)).search(queries.astype(np.float32), k)
+        make(unit_vectors(3, 8)).search(queries.astype(np.float32), k)
     assert isinstance(caught.value, ValueError)
 
 
-def test_many_threads_get_the_answers_of_one():
+@pytest.mark.parametrize("make", [search_index, ivf_index])
+def test_many_threads_get_the_answers_of_one(make):
     vectors = unit_vectors(500, 16)
-    index = search_index(vectors)
+    index = make(vectors)
     expected = [hits.ids for hits in index.search(vectors[:20], 5)]
     answers: list[list[tuple[str, ...]]] = []
 

@@ -6,7 +6,8 @@ import pytest
 
 from emotion.errors import SnapshotCorruptError, StoreError, StoreLockedError, StoreMissingError
 from index.manifest import MANIFEST_NAME
-from index.snapshot import FILES
+from index.snapshot import FILES, INDEX, SnapshotDraft
+from index.spec import IndexChoice, IndexKind, WantedKind
 from index.store import SnapshotStore
 
 EVERY_FILE = [*FILES, MANIFEST_NAME]
@@ -40,6 +41,46 @@ def test_published_is_what_loads(store, draft):
     assert snapshot.row_of("f" * 32) is None
     (hits,) = snapshot.index.search(snapshot.vectors[2:3], 1)
     assert hits.ids == (snapshot.ids[2],)
+
+
+@pytest.fixture
+def ivf_draft(clustered, gallery_rows):
+    return SnapshotDraft(
+        gallery_rows(clustered(2000)), "model0", "fp32", ("awe",) * 8, choice=IndexChoice(kind=WantedKind.IVF)
+    )
+
+
+def test_a_snapshot_with_lists_loads_searches_and_verifies(store, ivf_draft):
+    version = publish(store, ivf_draft)
+    snapshot = store.load()
+    assert snapshot.manifest.index.kind is IndexKind.IVF
+    assert snapshot.manifest.recall >= snapshot.manifest.index.ivf.target_recall == 0.99
+    assert store.verify() == snapshot.manifest
+    (hits,) = snapshot.index.search(snapshot.vectors[7:8], 1500)
+    assert hits.ids[0] == snapshot.ids[7]
+    assert len(hits) == 1500
+    publish(store, ivf_draft)
+    assert store.rollback().version == version
+
+
+@pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
+def test_one_flipped_bit_in_the_lists_is_found(store, ivf_draft, position):
+    file = store.snapshots / publish(store, ivf_draft) / INDEX
+    content = bytearray(file.read_bytes())
+    content[int(position * len(content))] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(SnapshotCorruptError, match=INDEX):
+        store.load()
+
+
+def test_lists_that_find_less_than_they_did_are_damaged(store, ivf_draft, monkeypatch):
+    publish(store, ivf_draft)
+    recall = store.manifest().recall
+    monkeypatch.setattr("index.snapshot.measure_recall", lambda *_: recall - 0.004)
+    store.verify()
+    monkeypatch.setattr("index.snapshot.measure_recall", lambda *_: recall - 0.006)
+    with pytest.raises(SnapshotCorruptError, match="of the true neighbours"):
+        store.verify()
 
 
 def test_a_staged_snapshot_is_not_seen(store, draft):

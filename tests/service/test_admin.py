@@ -202,7 +202,8 @@ def test_rollback_to_another_models_index_is_refused(empty_store, serve, tmp_pat
 
 
 def test_the_command_is_the_index_command_line(settings):
-    command = build_command(settings(), Device.CPU)
+    command = build_command(settings(precision="bf16"), Device.CPU)
     assert command[:4] == [sys.executable, "-m", "index", "build"]
     assert command[command.index("--device") + 1] == "cpu"
+    assert command[command.index("--precision") + 1] == "bf16"
     assert "--json-progress" in command

@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
+from emotion.errors import DeviceLostError
 from emotion.predictor import Predictions
 from service.errors import ModelOutputError, NotReadyError, OverloadedError
 from service.inference import ModelLane
@@ -107,6 +109,23 @@ def test_only_the_guilty_picture_fails(model):
         assert [type(answer) for answer in answers[2:4]] == [ValueError, ModelOutputError]
         assert [float(answers[i].embedding[0]) for i in (0, 1, 4)] == [0, 1, 2]
         assert lane.is_alive
+        lane.close()
+
+    run(story())
+
+
+def test_a_lost_gpu_is_not_tried_again_for_each_picture(model, monkeypatch):
+    lost = DeviceLostError("gone")
+
+    async def story():
+        lane = lane_for(model)
+        first = await occupied(lane, model)
+        tasks = await queued(lane, [1, 2, 3])
+        monkeypatch.setattr(model, "infer", Mock(side_effect=lost))
+        model.gate.set()
+        await first
+        assert await asyncio.gather(*tasks, return_exceptions=True) == [lost] * 3
+        assert model.infer.call_count == 1
         lane.close()
 
     run(story())

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from emotion.collection import read_collection
 from emotion.errors import BundleError, ConfigError, RuntimeUnavailableError, SnapshotMismatchError, StoreMissingError
+from emotion.runtime import Precision
 from fakes import encoded, tiny_predictor
 from index.rebuild import rebuild
 from service.__main__ import app
@@ -104,6 +105,17 @@ def test_an_index_of_another_model_names_both_and_the_command(start, predictor, 
     assert predictor.model_id in message
     assert other.model_id in message
     assert message.endswith(f"python -m index build --bundle {bundle} --store {store.root}")
+
+
+def test_an_index_of_another_precision_names_the_flag(start, predictor, store):
+    bundle = predictor.bundle.path
+    predictor.runtime.precision = Precision.BF16
+    options = ("--bundle", bundle, "--store", store.root, "--precision", "bf16")
+    with pytest.raises(SnapshotMismatchError) as caught:
+        start(*options, *FREE, open_model=lambda settings: predictor)
+    message = str(caught.value)
+    assert "made with precision fp32, not bf16; serve it with --precision fp32, or" in message
+    assert message.endswith(f"--bundle {bundle} --store {store.root} --precision bf16")
 
 
 def test_a_gpu_that_is_not_there(start, predictor, store):

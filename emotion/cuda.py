@@ -1,0 +1,33 @@
+"""What torch's and FAISS's complaints about a GPU mean: out of memory for one request, or lost for good.
+
+Both raise plain RuntimeErrors that differ in their text alone.
+"""
+
+from typing import Final
+
+from emotion.errors import DeviceLostError, DeviceMemoryError
+
+_OUT_OF_MEMORY: Final = (
+    "out of memory",
+    "cudaerrormemoryallocation",
+    "cublas_status_alloc_failed",
+    "failed to cudamalloc",
+)
+_CUDA: Final = ("cuda", "cublas", "cudnn", "cusolver", "nvml")
+
+
+def cuda_failure(error: BaseException) -> DeviceMemoryError | DeviceLostError | None:
+    """The error to raise in place of a library's own; None when it is not about a GPU.
+
+    A CUDA error other than a failed allocation stays with the process: every later call fails too.
+    """
+    if not isinstance(error, RuntimeError | MemoryError):
+        return None
+    text = str(error)
+    reason = text.strip().splitlines()[0] if text.strip() else type(error).__name__
+    lowered = text.lower()
+    if not any(word in lowered for word in _CUDA):
+        return None
+    if any(words in lowered for words in _OUT_OF_MEMORY):
+        return DeviceMemoryError(f"the GPU is out of memory: {reason}")
+    return DeviceLostError(f"the GPU failed and this process cannot use it again, restart it: {reason}")
