@@ -3,14 +3,19 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from emotion import console
 from emotion.console import EXIT_INTERRUPTED, say
 from emotion.errors import ConfigError, DataError
-from emotion.runtime import Device
+from emotion.runtime import Device, Precision
+
+if TYPE_CHECKING:
+    from emotion.bundle import Bundle
+    from training.config import TrainingConfig
+    from training.data.samples import Sample
 
 app = typer.Typer(
     add_completion=False,
@@ -41,7 +46,7 @@ def fit(
     """Train a model; writes OUT/bundle, OUT/metrics.json and, judged on the validation part, OUT/report.html.
 
     Ctrl-C is safe: the same command with `--resume` goes on after the last finished epoch, with the same result as
-    an unbroken run.
+    an unbroken run. On several GPUs start it with torchrun: docs/training-on-gpus.md.
 
     Examples:
 
@@ -50,11 +55,13 @@ def fit(
     `python -m training fit --data photos --out runs/quick --set network.freeze_trunk=true --set loop.epochs=5`
 
     `python -m training fit --data photos --out runs/first --gallery photos --store store`
+
+    `torchrun --nproc-per-node 2 -m training fit --data photos --out runs/first`
     """
     from emotion.collection import read_collection
     from training.config import load_config
-    from training.data.samples import class_counts, read_samples, report_skipped
-    from training.run import fit_and_assess, load_taxonomy
+    from training.distributed import join_processes
+    from training.run import fit_and_assess, pick_device
 
     if (gallery is None) != (store is None):
         raise ConfigError("--gallery and --store go together: which pictures to index, and where the index goes")
@@ -62,21 +69,17 @@ def fit(
     training_config = load_config(config, set_)
     if gallery is not None and not read_collection(gallery):
         raise DataError(f"--gallery {gallery} holds no pictures")
-    samples, skipped = read_samples(data, load_taxonomy(training_config), label_column)
-    report_skipped(skipped, out)
-    counts = class_counts(samples, load_taxonomy(training_config))
-    say(f"{len(samples)} pictures: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-    try:
-        bundle, metrics = fit_and_assess(training_config, samples, out, data_name=data.name, resume=resume)
-    except KeyboardInterrupt:
-        say(f"interrupted; add --resume to the same command to go on after the last epoch in {out}")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-    if gallery is not None and store is not None:
-        _index(bundle.path, gallery, store)
-    print(json.dumps(metrics["validation"]))
-    written = [out / name for name in ("bundle", "metrics.json", "report.html") if (out / name).exists()]
-    say(f"written: {', '.join(map(str, written))}")
-    say("next: " + _next_command(bundle.path, store))
+    with join_processes(pick_device(training_config.loop.device)) as processes:
+        samples = processes.from_main(lambda: _read(training_config, data, label_column, out))
+        try:
+            bundle, metrics = fit_and_assess(
+                training_config, samples, out, data_name=data.name, resume=resume, processes=processes
+            )
+        except KeyboardInterrupt:
+            say(f"interrupted; add --resume to the same command to go on after the last epoch in {out}")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        if processes.is_main:
+            _finish(bundle, metrics["validation"], out, gallery, store)
 
 
 @app.command()
@@ -87,6 +90,7 @@ def evaluate(
     gallery: Annotated[Path | None, typer.Option(help="Labelled pictures to search; leave-one-out without.")] = None,
     label_column: LabelOption = None,
     device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
+    precision: Annotated[Precision, typer.Option(help="Arithmetic of the model.")] = Precision.FP32,
     keep_training_pictures: Annotated[
         bool, typer.Option("--keep-training-pictures", help="Judge also on pictures the bundle was trained on.")
     ] = False,
@@ -101,8 +105,10 @@ def evaluate(
     from emotion.predictor import Predictor
     from training.assess import assess, leave_out_queries, leave_out_training_pictures
     from training.data.samples import read_samples, report_skipped
+    from training.distributed import refuse_several
 
-    predictor = Predictor.open(bundle, device)
+    refuse_several("evaluate")
+    predictor = Predictor.open(bundle, device, precision)
     queries, skipped = read_samples(data, predictor.taxonomy, label_column)
     database = None
     if not keep_training_pictures:
@@ -144,8 +150,10 @@ def crossval(
     from training.crossval import cross_validate
     from training.data.samples import read_samples, report_skipped
     from training.data.splits import load_or_make_folds
+    from training.distributed import refuse_several
     from training.run import load_taxonomy
 
+    refuse_several("crossval")
     training_config = load_config(config, set_)
     samples, skipped = read_samples(data, load_taxonomy(training_config), label_column)
     report_skipped(skipped, out)
@@ -176,6 +184,27 @@ def networks(
 
     facts = [describe(name, timed=time_) for name in names or DOCUMENTED]
     print(as_json(facts) if json_ else as_table(facts))
+
+
+def _read(config: "TrainingConfig", data: Path, label_column: str | None, out: Path) -> "list[Sample]":
+    from training.data.samples import class_counts, read_samples, report_skipped
+    from training.run import load_taxonomy
+
+    taxonomy = load_taxonomy(config)
+    samples, skipped = read_samples(data, taxonomy, label_column)
+    report_skipped(skipped, out)
+    counts = class_counts(samples, taxonomy)
+    say(f"{len(samples)} pictures: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    return samples
+
+
+def _finish(bundle: "Bundle", figures: dict[str, Any], out: Path, gallery: Path | None, store: Path | None) -> None:
+    if gallery is not None and store is not None:
+        _index(bundle.path, gallery, store)
+    print(json.dumps(figures))
+    written = [out / name for name in ("bundle", "metrics.json", "report.html") if (out / name).exists()]
+    say(f"written: {', '.join(map(str, written))}")
+    say("next: " + _next_command(bundle.path, store))
 
 
 def _refuse_to_overwrite(out: Path, *, resume: bool) -> None:

@@ -36,7 +36,8 @@ def assess(
         history=history,
     )
     protocol = "leave-one-out" if gallery is None else f"against a gallery of {len(gallery)} pictures"
-    return evaluation.figures() | {"protocol": protocol, "model_id": predictor.model_id}
+    made_by = {"model_id": predictor.model_id, "precision": predictor.precision.value}
+    return evaluation.figures() | {"protocol": protocol} | made_by
 
 
 def leave_out_queries(bundle: Bundle, gallery: Sequence[Sample], queries: Sequence[Sample]) -> list[Sample]:

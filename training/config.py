@@ -62,10 +62,12 @@ class DataConfig(_Closed):
     validation_fraction: float = Field(default=0.1, ge=0, le=0.5)
     """Part of the training pictures that early stopping watches; 0 trains on all of them, to the last epoch."""
     batch_size: int = Field(default=64, gt=1)
+    """Of all processes together."""
     min_per_class: int = Field(default=8, gt=1)
     cache_mb: int = Field(default=2048, ge=0)
-    """Decoded pictures kept in memory."""
+    """Decoded pictures kept in memory, by each training process with its workers."""
     n_workers: int = Field(default=0, ge=0)
+    """Processes that prepare pictures for each training process; the result is the same with any number."""
 
 
 class AugmentConfig(_Closed):

@@ -13,15 +13,19 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from emotion.console import progress, say
-from emotion.network.net import EmotionNet
+from emotion.network.net import EmotionNet, Outputs
 from emotion.taxonomy import Taxonomy
 from training.checkpoint import save_checkpoint
 from training.config import Monitor, TrainingConfig
 from training.data.dataset import PictureDataset
+from training.data.loader import training_loader
 from training.data.sampler import BalancedBatches
+from training.distributed import ALONE, Processes
 from training.evaluation.retrieval import rank, retrieval_metrics
 from training.losses.multi_task import MultiTaskLoss
 from training.optim import lr_factor, make_optimizer, set_lr
+
+Loader = DataLoader[tuple[torch.Tensor, int]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,9 @@ class Trainer:
         taxonomy: Taxonomy,
         device: torch.device,
         data_digest: str,
+        processes: Processes = ALONE,
     ) -> None:
+        self.processes = processes
         self.data_digest = data_digest
         self.net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = loss.to(device)
@@ -71,65 +77,83 @@ class Trainer:
         self.optimizer = make_optimizer(net, config.optim)
         decay = config.loop.ema_decay
         self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None  # type: ignore[no-untyped-call]
+        self.parallel = processes.wrap(self.net)
         self.history: list[EpochRecord] = []
         self.best: tuple[float, dict[str, torch.Tensor]] | None = None
 
     def fit(
-        self, train: PictureDataset, validation: PictureDataset, run: Path, *, state: dict[str, Any] | None = None
+        self,
+        train: PictureDataset,
+        batches: BalancedBatches,
+        validation: PictureDataset,
+        run: Path,
+        *,
+        state: dict[str, Any] | None = None,
     ) -> None:
         """Train to the end or to early stopping; afterwards `net` holds the best weights.
 
         Args:
             train: what to train on.
+            batches: how; this process's share.
             validation: what early stopping watches; may be empty.
             run: where checkpoints go.
             state: a checkpoint to go on from.
         """
-        labels = [sample.label for sample in train.samples]
-        data = self.config.data
-        sampler = BalancedBatches(labels, data.batch_size, data.min_per_class, self.config.seed)
+        loader = training_loader(train, batches, self.config.data.n_workers, self.device)
         if state is not None:
             self._restore(state)
         for epoch in range(len(self.history), self.config.loop.epochs):
             if self._exhausted():
                 say(f"early stop: {self.config.loop.monitor} has not risen for {self.config.loop.patience} epochs")
                 break
-            train.epoch = sampler.epoch = epoch
-            record = self._epoch(epoch, train, sampler, validation)
+            batches.epoch = epoch
+            record = self._epoch(epoch, loader, validation)
             self.history.append(record)
             self._keep_best(record)
-            save_checkpoint(run, self._state())
+            if self.processes.is_main:
+                save_checkpoint(run, self._state())
             say(self._line(record))
         self.net.load_state_dict(self._final_weights())
 
-    def _epoch(
-        self, epoch: int, train: PictureDataset, sampler: BalancedBatches, validation: PictureDataset
-    ) -> EpochRecord:
+    def _epoch(self, epoch: int, loader: Loader, validation: PictureDataset) -> EpochRecord:
         start = time.monotonic()
-        # The seed is a function of the epoch, not of what ran before: a resumed epoch mines and drops the same.
-        torch.manual_seed(self.config.seed * 100_003 + epoch)
-        generator = torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
+        self._seed(epoch)
+        generator = torch.Generator().manual_seed(self._epoch_seed(epoch))
         self._train_mode()
-        loader = DataLoader(train, batch_sampler=sampler, num_workers=self.config.data.n_workers)
-        n_steps = self.config.loop.epochs * len(sampler)
+        n_steps = self.config.loop.epochs * len(loader)
         parts = []
-        with progress(f"epoch {epoch + 1}/{self.config.loop.epochs}", len(sampler), "batches") as advance:
+        with progress(f"epoch {epoch + 1}/{self.config.loop.epochs}", len(loader), "batches") as advance:
             for number, (pixels, labels) in enumerate(loader):
-                step = epoch * len(sampler) + number
-                set_lr(self.optimizer, lr_factor(step, n_steps, len(sampler), self.config.optim))
-                parts.append(self._step(pixels, labels, generator))
+                step = epoch * len(loader) + number
+                set_lr(self.optimizer, lr_factor(step, n_steps, len(loader), self.config.optim))
+                parts.append(self.step(pixels, labels, generator))
                 advance(1)
         total, classification, sentiment = np.mean(parts, axis=0)
-        val = self._validate(validation) if len(validation) else (None, None)
+        val = self.processes.from_main(lambda: self._validate(validation) if len(validation) else (None, None))
         seconds = time.monotonic() - start
         return EpochRecord(epoch, float(total), float(classification), float(sentiment), seconds, *val)
 
-    def _step(self, pixels: torch.Tensor, labels: torch.Tensor, generator: torch.Generator) -> list[float]:
+    def _epoch_seed(self, epoch: int) -> int:
+        """A function of the epoch, not of what ran before: a resumed epoch mines and drops the same."""
+        return self.config.seed * 100_003 + epoch
+
+    def _seed(self, epoch: int) -> None:
+        """Dropout is drawn by each process for its own share; from one seed all would drop at the same places."""
+        torch.manual_seed(self._epoch_seed(epoch) + 1_000_000_007 * self.processes.rank)
+        # One draw, as a DataLoader without a generator of its own takes from this one at its start: what was trained
+        # with such a loader can be made again to the bit.
+        torch.empty((), dtype=torch.int64).random_()
+
+    def step(self, pixels: torch.Tensor, labels: torch.Tensor, generator: torch.Generator) -> list[float]:
+        """One update from this process's share of a batch; returns the total loss, classification, sentiment."""
         pixels = pixels.to(self.device, memory_format=torch.channels_last, non_blocking=True)
         labels = labels.to(self.device, non_blocking=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.autocast):
-            outputs = self.net(pixels)
-        parts = self.loss(outputs, labels, generator)
+            outputs = self.parallel(pixels)
+        # The loss is of the whole batch on every process: tuples are mined across the shares, with the same generator.
+        # Gathered as float32: the sum of the gradients is not to be rounded to bf16.
+        whole = Outputs(*(self.processes.gather(part.float()) for part in outputs))
+        parts = self.loss(whole, self.processes.gather(labels), generator)
         self.optimizer.zero_grad(set_to_none=True)
         parts.total.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), self.config.optim.clip_norm)

@@ -23,8 +23,10 @@ from training.assess import assess
 from training.checkpoint import load_checkpoint
 from training.config import Init, TrainingConfig
 from training.data.dataset import PictureDataset
+from training.data.sampler import BalancedBatches
 from training.data.samples import Sample
 from training.data.splits import hold_out
+from training.distributed import ALONE, Processes
 from training.export import export_bundle, library_versions
 from training.loop import EpochRecord, Trainer
 from training.losses.multi_task import MultiTaskLoss
@@ -43,54 +45,81 @@ def load_taxonomy(config: TrainingConfig) -> Taxonomy:
 
 
 def fit(
-    config: TrainingConfig, samples: Sequence[Sample], run: Path, *, data_name: str, resume: bool = False
+    config: TrainingConfig,
+    samples: Sequence[Sample],
+    run: Path,
+    *,
+    data_name: str,
+    resume: bool = False,
+    processes: Processes = ALONE,
 ) -> tuple[Bundle, list[EpochRecord], list[Sample]]:
     """Train on samples and write `run`/bundle.
 
     Returns:
-        The bundle, the epochs, and the validation samples that were not trained on.
+        The bundle, the epochs, and the validation samples that were not trained on; the same on every process.
     """
-    trainer, kept, held = train(config, samples, run, resume=resume)
-    bundle = export_bundle(
-        run / "bundle",
-        trainer.net,
-        config.preprocess.size_px,
-        name=config.name,
-        taxonomy=trainer.taxonomy,
-        preprocess=config.preprocess,
-        provenance=_provenance(config, data_name, len(kept)),
-        terms=config.terms or DEFAULT_TERMS,
-        training_hashes=tuple(sorted({sample.digest for sample in kept})),
+    trainer, kept, held = train(config, samples, run, resume=resume, processes=processes)
+    bundle = processes.from_main(
+        lambda: export_bundle(
+            run / "bundle",
+            trainer.net,
+            config.preprocess.size_px,
+            name=config.name,
+            taxonomy=trainer.taxonomy,
+            preprocess=config.preprocess,
+            provenance=_provenance(config, data_name, len(kept)),
+            terms=config.terms or DEFAULT_TERMS,
+            training_hashes=tuple(sorted({sample.digest for sample in kept})),
+        )
     )
     return bundle, trainer.history, held
 
 
 def train(
-    config: TrainingConfig, samples: Sequence[Sample], run: Path, *, resume: bool = False
+    config: TrainingConfig,
+    samples: Sequence[Sample],
+    run: Path,
+    *,
+    resume: bool = False,
+    processes: Processes = ALONE,
 ) -> tuple[Trainer, list[Sample], list[Sample]]:
     """Everything before the export; returns the trainer with its final weights, training and validation samples."""
     kept, held = hold_out(samples, config.data.validation_fraction, config.seed)
+    batches = _batches(config, kept, processes)
     digest = data_digest(kept, held)
-    state = load_checkpoint(run, config.model_dump(mode="json"), digest) if resume else None
-    if resume and state is None:
-        say(f"nothing to resume in {run}; starting from the first epoch")
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
-    _save_split(run / "split.json", kept, held)
-    trainer = _trainer(config, load_taxonomy(config), kept, digest, fresh=state is None)
-    trainer.fit(_dataset(config, kept, training=True), _dataset(config, held), run, state=state)
+    # The others get the checkpoint handed: they may run on a machine that does not see the folder.
+    state = processes.from_main(lambda: _open_run(config, kept, held, run, resume=resume))
+    trainer = _trainer(config, load_taxonomy(config), kept, digest, fresh=state is None, processes=processes)
+    trainer.fit(_dataset(config, kept, training=True), batches, _dataset(config, held), run, state=state)
     return trainer, kept, held
 
 
 def fit_and_assess(
-    config: TrainingConfig, samples: Sequence[Sample], run: Path, *, data_name: str, resume: bool = False
+    config: TrainingConfig,
+    samples: Sequence[Sample],
+    run: Path,
+    *,
+    data_name: str,
+    resume: bool = False,
+    processes: Processes = ALONE,
 ) -> tuple[Bundle, dict[str, Any]]:
     """Fit, then judge the bundle on the validation pictures; writes `run`/metrics.json and `run`/report.html.
 
     The figures also go into the bundle. The validation pictures chose the epoch, so they flatter a little:
     `crossval` or `evaluate` on other pictures give the figures to quote.
     """
-    bundle, history, held = fit(config, samples, run, data_name=data_name, resume=resume)
+    bundle, history, held = fit(config, samples, run, data_name=data_name, resume=resume, processes=processes)
+    return processes.from_main(lambda: _assess(config, bundle, history, held, run, data_name))
+
+
+def _assess(
+    config: TrainingConfig,
+    bundle: Bundle,
+    history: Sequence[EpochRecord],
+    held: Sequence[Sample],
+    run: Path,
+    data_name: str,
+) -> tuple[Bundle, dict[str, Any]]:
     rows = [asdict(record) for record in history]
     figures: dict[str, Any] = {}
     if held:
@@ -117,8 +146,38 @@ def data_digest(*parts: Sequence[Sample]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
+def _open_run(
+    config: TrainingConfig, kept: Sequence[Sample], held: Sequence[Sample], run: Path, *, resume: bool
+) -> dict[str, Any] | None:
+    """Write what the run is about; returns the state to go on from."""
+    state = load_checkpoint(run, config.model_dump(mode="json"), data_digest(kept, held)) if resume else None
+    if resume and state is None:
+        say(f"nothing to resume in {run}; starting from the first epoch")
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
+    _save_split(run / "split.json", kept, held)
+    return state
+
+
+def _batches(config: TrainingConfig, train: Sequence[Sample], processes: Processes) -> BalancedBatches:
+    return BalancedBatches(
+        [sample.label for sample in train],
+        config.data.batch_size,
+        config.data.min_per_class,
+        config.seed,
+        rank=processes.rank,
+        world_size=processes.world_size,
+    )
+
+
 def _trainer(
-    config: TrainingConfig, taxonomy: Taxonomy, train: Sequence[Sample], digest: str, *, fresh: bool
+    config: TrainingConfig,
+    taxonomy: Taxonomy,
+    train: Sequence[Sample],
+    digest: str,
+    *,
+    fresh: bool,
+    processes: Processes,
 ) -> Trainer:
     torch.manual_seed(config.seed)
     device = pick_device(config.loop.device)
@@ -128,18 +187,23 @@ def _trainer(
     if fresh:
         if config.network.pretrained:
             load_imagenet_weights(net.backbone, config.network.backbone, config.network.weights)
-        _start_from_probe(net.to(device), config, taxonomy, _dataset(config, train), device)
+        _start_from_probe(net.to(device), config, taxonomy, _dataset(config, train), device, processes)
     sentiment = SentimentLoss(taxonomy, alpha1=config.loss.alpha1, alpha2=config.loss.alpha2, mining=config.loss.mining)
     loss = MultiTaskLoss(sentiment, w=config.loss.w, label_smoothing=config.loss.label_smoothing)
-    return Trainer(net, loss, config, taxonomy, device, digest)
+    return Trainer(net, loss, config, taxonomy, device, digest, processes)
 
 
 def _start_from_probe(
-    net: EmotionNet, config: TrainingConfig, taxonomy: Taxonomy, data: PictureDataset, device: torch.device
+    net: EmotionNet,
+    config: TrainingConfig,
+    taxonomy: Taxonomy,
+    data: PictureDataset,
+    device: torch.device,
+    processes: Processes,
 ) -> None:
     if Init.PROBE not in (config.network.head_init, config.network.sv_init):
         return
-    probe = fit_probe(net, data, device)
+    probe = processes.from_main(lambda: fit_probe(net, data, device))
     if config.network.head_init is Init.PROBE:
         init_head(net, probe)
     if config.network.sv_init is Init.PROBE:

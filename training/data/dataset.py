@@ -14,14 +14,15 @@ from emotion.errors import DataError, PictureError
 from emotion.images import decode, read_picture_bytes, to_rgb8
 from emotion.preprocess import PreprocessSpec, normalise, prepare
 from training.config import AugmentConfig
+from training.data.cache import PictureCache
 from training.data.samples import Sample
 
 
 class PictureDataset(Dataset[tuple[Tensor, int]]):
     """Decoded once, kept in memory up to `cache_mb`, preprocessed at each access.
 
-    With an AugmentConfig every access gives a random view that depends on (seed, epoch, index) alone, whatever
-    the number of workers.
+    With an AugmentConfig `data[epoch, index]` is a random view that depends on (seed, epoch, index) alone. The epoch is
+    part of the key, because a worker process that outlives an epoch would not see an attribute change.
     """
 
     def __init__(
@@ -37,19 +38,19 @@ class PictureDataset(Dataset[tuple[Tensor, int]]):
         self.preprocess = preprocess
         self.view = _random_view(augment, preprocess) if augment else None
         self.seed = seed
-        self.epoch = 0
-        self._cache: dict[int, Image.Image] = {}
-        self._cache_left = cache_mb * 2**20
+        self._cache = PictureCache(len(samples), cache_mb)
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[Float32[Tensor, "3 h w"], int]:
+    def __getitem__(self, key: int | tuple[int, int]) -> tuple[Float32[Tensor, "3 h w"], int]:
+        """Pixels and label; the key is (epoch, index), or the index alone for epoch 0."""
+        epoch, index = key if isinstance(key, tuple) else (0, key)
         picture = self._picture(index)
         if self.view is None:
             pixels = prepare(picture, self.preprocess)
         else:
-            seed = np.random.SeedSequence((self.seed, self.epoch, index)).generate_state(1)[0]
+            seed = np.random.SeedSequence((self.seed, epoch, index)).generate_state(1)[0]
             before = torch.random.get_rng_state()
             torch.default_generator.manual_seed(int(seed))  # torch.manual_seed would reseed the GPU too
             pixels = normalise(to_rgb8(self.view(picture)), self.preprocess)
@@ -57,17 +58,15 @@ class PictureDataset(Dataset[tuple[Tensor, int]]):
         return torch.from_numpy(pixels), self.samples[index].label
 
     def _picture(self, index: int) -> Image.Image:
-        if index in self._cache:
-            return self._cache[index]
+        kept = self._cache.get(index)
+        if kept is not None:
+            return kept
         path = self.samples[index].path
         try:
             picture = decode(read_picture_bytes(path), min_side=self.preprocess.min_side_px, name=str(path))
         except PictureError as error:
             raise DataError(f"{error}; remove the picture from the data or replace it") from error
-        size = 3 * picture.width * picture.height
-        if size <= self._cache_left:
-            self._cache_left -= size
-            self._cache[index] = picture
+        self._cache.put(index, picture)
         return picture
 
 

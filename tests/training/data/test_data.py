@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from emotion.errors import ConfigError, DataError
-from emotion.images import decode
+from emotion.images import decode, to_rgb8
 from emotion.preprocess import PreprocessSpec, prepare
 from emotion.taxonomy import MIKELS
-from fakes import encoded, write_gallery
+from fakes import encoded, picture, write_gallery
 from training.config import AugmentConfig
+from training.data.cache import PictureCache
 from training.data.dataset import PictureDataset
+from training.data.loader import training_loader
 from training.data.sampler import BalancedBatches
 from training.data.samples import Sample, class_counts, read_samples, report_skipped
 from training.data.splits import hold_out, load_or_make_folds, make_folds
@@ -107,7 +109,7 @@ def test_every_batch_has_enough_of_each_emotion_even_of_rare_ones() -> None:
     batches = list(BalancedBatches(labels, batch_size=16, min_per_class=4, seed=0))
     assert len(batches) == 75 // 16
     for batch in batches:
-        counts = Counter(labels[row] for row in batch)
+        counts = Counter(labels[row] for _, row in batch)
         assert len(batch) == 16
         assert min(counts[c] for c in (0, 1, 2)) >= 4
 
@@ -116,7 +118,9 @@ def test_batches_depend_on_seed_and_epoch_alone() -> None:
     def batches(seed: int, epoch: int) -> list[list[int]]:
         sampler = BalancedBatches([0, 1] * 20, batch_size=8, min_per_class=2, seed=seed)
         sampler.epoch = epoch
-        return list(sampler)
+        keys = list(sampler)
+        assert {of for batch in keys for of, _ in batch} == {epoch}
+        return [[row for _, row in batch] for batch in keys]
 
     assert batches(1, 2) == batches(1, 2)
     assert batches(1, 2) != batches(1, 3)
@@ -126,6 +130,23 @@ def test_batches_depend_on_seed_and_epoch_alone() -> None:
 def test_a_batch_too_small_for_its_emotions_names_the_settings() -> None:
     with pytest.raises(ConfigError, match=r"data\.batch_size=8 cannot hold data\.min_per_class=4"):
         BalancedBatches([0, 1, 2], batch_size=8, min_per_class=4, seed=0)
+
+
+@pytest.mark.parametrize("world_size", [2, 4])
+def test_the_shares_of_several_processes_make_up_the_batches_of_one(world_size: int) -> None:
+    labels = [0, 1, 2, 3] * 10
+    whole = list(BalancedBatches(labels, 16, 4, seed=0))
+    shares = [list(BalancedBatches(labels, 16, 4, seed=0, rank=r, world_size=world_size)) for r in range(world_size)]
+    for number, batch in enumerate(whole):
+        parts = [share[number] for share in shares]
+        assert [key for row in zip(*parts, strict=True) for key in row] == batch
+        for part in parts:
+            assert Counter(labels[row] for _, row in part) == dict.fromkeys(range(4), 4 // world_size)
+
+
+def test_a_batch_that_processes_cannot_share_names_one_that_they_can() -> None:
+    with pytest.raises(ConfigError, match=r"data\.batch_size=16 .* does not divide into 3; take 18"):
+        BalancedBatches([0, 1], batch_size=16, min_per_class=4, seed=0, rank=0, world_size=3)
 
 
 def _dataset(folder: Path, **options: object) -> PictureDataset:
@@ -145,13 +166,60 @@ def test_without_augmentation_the_network_sees_what_serving_shows_it(tmp_path: P
 def test_a_random_view_depends_on_seed_epoch_and_index_alone(tmp_path: Path, cache_mb: int) -> None:
     data = _dataset(tmp_path, augment=AugmentConfig(jitter=0.2), seed=5, cache_mb=cache_mb)
     before = torch.random.get_rng_state()
-    first = data[1][0]
+    first = data[0, 1][0]
     torch.rand(7)
+    assert torch.equal(data[0, 1][0], first)
     assert torch.equal(data[1][0], first)
-    data.epoch = 1
-    assert not torch.equal(data[1][0], first)
+    assert not torch.equal(data[1, 1][0], first)
     assert first.shape == (3, 16, 16)
     torch.random.set_rng_state(before)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_worker_processes_give_the_same_batches_in_every_epoch(tmp_path: Path) -> None:
+    write_gallery(tmp_path, 12)
+    samples = read_samples(tmp_path, MIKELS).samples
+
+    def epochs(n_workers: int) -> list[torch.Tensor]:
+        batches = BalancedBatches([sample.label for sample in samples], batch_size=4, min_per_class=2, seed=0)
+        loader = training_loader(
+            PictureDataset(samples, SPEC, AugmentConfig()), batches, n_workers, torch.device("cpu")
+        )
+        pixels = []
+        for epoch in range(2):
+            batches.epoch = epoch
+            pixels.append(torch.cat([batch for batch, _ in loader]))
+        return pixels
+
+    alone, helped = epochs(0), epochs(2)
+    assert alone[0].shape == (12, 3, 16, 16)
+    assert not torch.equal(alone[0], alone[1])
+    assert all(torch.equal(one, other) for one, other in zip(alone, helped, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_what_one_worker_has_decoded_none_decodes_again(tmp_path: Path) -> None:
+    write_gallery(tmp_path, 12)
+    samples = read_samples(tmp_path, MIKELS).samples
+    batches = BalancedBatches([sample.label for sample in samples], batch_size=4, min_per_class=2, seed=0)
+    loader = training_loader(PictureDataset(samples, SPEC, AugmentConfig()), batches, 2, torch.device("cpu"))
+    assert len(list(loader)) == 3
+    for sample in samples:
+        sample.path.unlink()
+    batches.epoch = 1  # other pictures for each worker
+    assert len(list(loader)) == 3
+
+
+def test_the_cache_gives_back_the_pixels_and_keeps_to_its_room() -> None:
+    pictures = [picture(seed, size=(500, 400)) for seed in range(3)]  # 0.6 MB each
+    cache = PictureCache(len(pictures), size_mb=1)
+    for index in (1, 1, 0, 2):
+        cache.put(index, pictures[index])
+    kept = cache.get(1)
+    assert kept is not None
+    assert np.array_equal(to_rgb8(kept), to_rgb8(pictures[1]))
+    assert cache.get(0) is None
+    assert cache.get(2) is None
 
 
 def test_a_random_view_leaves_the_global_generator_alone(tmp_path: Path) -> None:
