@@ -1,7 +1,11 @@
 """The CPU runtime: the bundle's ONNX graph in OpenVINO."""
 
+import sys
 import threading
 from typing import Final
+
+# Without this module openvino takes its own stub for it; with it, every import is reported over the network.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino as ov
 

@@ -1,4 +1,4 @@
-"""Write cpu.txt and gpu.txt: what pip would install for each image's extras, pinned, without addresses."""
+"""Write cpu.txt, gpu.txt and train.txt: what pip would install for each image's extras, pinned, without addresses."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TARGETS = {"cpu": "cpu", "gpu": "gpu,training"}
+TARGETS = {"cpu": "cpu", "gpu": "gpu", "train": "gpu,training"}
 
 
 def resolve(extras: str) -> list[str]:
