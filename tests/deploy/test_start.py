@@ -1,10 +1,12 @@
 """deploy/start.py: what it refuses, and that a stop reaches whatever it runs."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -89,7 +91,10 @@ def test_a_stop_reaches_the_command_once(number: signal.Signals, code: int) -> N
     # Python's own web server ends by Ctrl-C in order, and dies of SIGTERM.
     with start("http.server", "0", "--bind", "127.0.0.1") as process:
         assert process.stdout is not None
-        assert "Serving HTTP" in process.stdout.readline()
+        said = re.search(r"Serving HTTP on \S+ port (\d+)", process.stdout.readline())
+        assert said
+        # Once it answers it is past the line that it prints, and where it catches the Ctrl-C.
+        urlopen(f"http://127.0.0.1:{said[1]}", timeout=30).close()
         process.send_signal(number)
         process.communicate(timeout=30)
     assert process.returncode == code
