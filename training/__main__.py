@@ -1,4 +1,4 @@
-"""Command line of the trainer: fit, evaluate, crossval, networks."""
+"""Command line of the trainer: fit, evaluate, robustness, crossval, networks."""
 
 import json
 import time
@@ -122,6 +122,38 @@ def evaluate(
     (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures))
     say(f"written: {out / 'report.html'}")
+
+
+@app.command()
+def robustness(
+    bundle: Annotated[Path, typer.Option(help="A bundle written by `fit`.")],
+    data: DataOption,
+    out: OutOption,
+    label_column: LabelOption = None,
+    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
+) -> None:
+    """Judge a bundle on pictures that were cropped, recompressed, darkened, ...; prints a table, writes a JSON file.
+
+    Pictures the bundle was trained on are left out.
+
+    Example: `python -m training robustness --bundle runs/first/bundle --data test-photos --out runs/test`
+    """
+    from emotion.predictor import Predictor
+    from training.assess import leave_out_training_pictures
+    from training.data.samples import read_samples, report_skipped
+    from training.distributed import refuse_several
+    from training.evaluation.robustness import as_json, as_table, measure_robustness
+
+    refuse_several("robustness")
+    predictor = Predictor.open(bundle, device)
+    samples, skipped = read_samples(data, predictor.taxonomy, label_column)
+    rows = measure_robustness(predictor, leave_out_training_pictures(predictor.bundle, samples))
+    report_skipped(skipped, out)
+    target = out / "robustness.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(as_json(rows), indent=1) + "\n")
+    print(as_table(rows))
+    say(f"written: {target}")
 
 
 @app.command()
