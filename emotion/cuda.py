@@ -13,7 +13,8 @@ _OUT_OF_MEMORY: Final = (
     "cublas_status_alloc_failed",
     "failed to cudamalloc",
 )
-_CUDA: Final = ("cuda", "cublas", "cudnn", "cusolver", "nvml")
+_LOST: Final = ("cuda error", "cudaerror", "cudasuccess", "cublas_status", "cudnn_status", "cudnn error", "nccl error")
+_TOO_NEW_OR_OLD: Final = "no kernel image is available"
 
 
 def cuda_failure(error: BaseException) -> DeviceMemoryError | DeviceLostError | None:
@@ -26,8 +27,10 @@ def cuda_failure(error: BaseException) -> DeviceMemoryError | DeviceLostError | 
     text = str(error)
     reason = text.strip().splitlines()[0] if text.strip() else type(error).__name__
     lowered = text.lower()
-    if not any(word in lowered for word in _CUDA):
-        return None
-    if any(words in lowered for words in _OUT_OF_MEMORY):
+    if "cu" in lowered and any(words in lowered for words in _OUT_OF_MEMORY):
         return DeviceMemoryError(f"the GPU is out of memory: {reason}")
+    if not any(words in lowered for words in _LOST):
+        return None
+    if _TOO_NEW_OR_OLD in lowered:
+        return DeviceLostError(f"this version of torch or FAISS has no code for this GPU: {reason}")
     return DeviceLostError(f"the GPU failed and this process cannot use it again, restart it: {reason}")

@@ -27,6 +27,8 @@ BATCH_SIZES: Final = (1, 2, 4, 8, 16)
 """What a batch is padded to; larger ones run in parts."""
 _DTYPES: Final = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
 _WARM_UP_RUNS: Final = 3
+_BF16_SINCE: Final = (8, 0)
+"""Compute capability; before it cuDNN has no bf16 convolutions."""
 
 
 def cuda_is_available() -> bool:
@@ -43,7 +45,7 @@ class TorchRuntime:
         precision: of the backbone; sentiment vector and head stay in float32.
 
     Raises:
-        RuntimeUnavailableError: CUDA is asked for and absent.
+        RuntimeUnavailableError: CUDA is asked for and absent, or the GPU lacks the precision.
         DeviceMemoryError, DeviceLostError: the GPU is there and cannot take the model.
     """
 
@@ -52,6 +54,8 @@ class TorchRuntime:
     def __init__(self, bundle: Bundle, device: Device = Device.CPU, precision: Precision = Precision.FP32) -> None:
         if device is Device.CUDA and not cuda_is_available():
             raise RuntimeUnavailableError("device cuda was asked for, but torch sees no NVIDIA GPU")
+        if device is Device.CUDA and precision is Precision.BF16 and torch.cuda.get_device_capability() < _BF16_SINCE:
+            raise RuntimeUnavailableError(f"this GPU has no bf16 units; use --precision {Precision.FP32}")
         self.device = device
         self.precision = precision
         self.failure: str | None = None
@@ -151,14 +155,15 @@ class _Graph:
         self._host_pixels = torch.zeros(tuple(shape), pin_memory=True)
         # Plain NCHW, so that the transfer is one copy; the net reorders to channels_last on the GPU.
         self._pixels = torch.zeros(tuple(shape), device="cuda")
-        # cuDNN chooses its kernels and allocates in these runs: neither is allowed while capturing.
+        # cuDNN chooses its kernels and loads them in these runs, which is not allowed while capturing.
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UP_RUNS):
                 net(self._pixels)
         stream.synchronize()
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=pool, stream=stream):
+        # thread_local: what another thread does on the GPU meanwhile does not spoil the capture.
+        with torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
             self._outputs: Outputs = net(self._pixels)
         self._host_outputs = Outputs(*(torch.empty(o.shape, pin_memory=True) for o in self._outputs))
 

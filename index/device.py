@@ -14,7 +14,7 @@ from emotion.arrays import Distances, Embeddings, Rows
 from emotion.cuda import cuda_failure
 from emotion.errors import DeviceLostError, RuntimeUnavailableError
 from emotion.runtime import Device
-from index.gpu import GPU_MAX_K, free_gpu_bytes, gpu_is_available, load_on_gpu
+from index.gpu import GPU_MAX_K, gpu_is_available, gpu_memory, load_on_gpu
 
 ROUNDING: Final = 1e-5
 """Bound on FAISS's error in a squared distance, as a share of (|q| + |x|)^2; float32 sums of 680 terms stay below."""
@@ -28,12 +28,20 @@ class DeviceIndex:
         device: CPU or CUDA.
         resources: GPU memory that must live as long as the index.
         rounding: bound on the error of its squared distances, as a share of (|q| + |x|)^2.
+        gpu_max_k: the most neighbours that one search gives on CUDA.
     """
 
-    def __init__(self, index: Any, device: Device, resources: Any = None, rounding: float = ROUNDING) -> None:
+    def __init__(
+        self,
+        index: Any,
+        device: Device,
+        resources: Any = None,
+        rounding: float = ROUNDING,
+        gpu_max_k: int = GPU_MAX_K,
+    ) -> None:
         self.device = device
         self.rounding = rounding
-        self.max_k = GPU_MAX_K if device is Device.CUDA else int(index.ntotal)
+        self.max_k = gpu_max_k if device is Device.CUDA else int(index.ntotal)
         """The most neighbours one search can give."""
         self.failure: str | None = None
         """Why the GPU is lost for good; None while all is well."""
@@ -104,9 +112,9 @@ def to_device(index: Any, device: Device = Device.AUTO) -> DeviceIndex:
     if device is Device.CPU or not gpu_is_available():
         return DeviceIndex(index, Device.CPU)
     try:
-        loaded = load_on_gpu(index, free_gpu_bytes())
+        loaded = load_on_gpu(index, gpu_memory().free)
     except RuntimeError as error:
         if failure := cuda_failure(error):
             raise failure from error
         raise
-    return DeviceIndex(loaded.index, Device.CUDA, loaded.resources, ROUNDING + loaded.rounding)
+    return DeviceIndex(loaded.index, Device.CUDA, loaded.resources, ROUNDING + loaded.rounding, loaded.max_k)

@@ -14,9 +14,19 @@ from emotion.errors import RuntimeUnavailableError
 
 GPU_TEMP_BYTES: Final = 256 * 2**20
 GPU_MAX_K: Final = 2048
-"""Most neighbours, and most lists, that one search on a GPU can take."""
+"""Most neighbours of an exact search, and most lists, that one search on a GPU can take."""
+GPU_MAX_K_LISTS: Final = 512
+"""Most neighbours out of lists of 8-bit numbers.
+
+FAISS's kernels for 1024 and 2048 fill the 48 KiB of shared memory that a block gets, which leaves none for the codec's
+two numbers a dimension: the launch fails, and FAISS ends the process.
+"""
+GPU_PINNED_BYTES: Final = 16 * 2**20
+"""Host memory locked for transfers; 256 MiB unless told otherwise."""
 BUDGET_SHARE: Final = 0.8
 """Of the free memory, for an index; the rest is the model's, and for queries in flight."""
+PLAN_SHARE: Final = 0.4
+"""Of all memory, for an index that is planned: while a service takes a new one, the old one lies there too."""
 HALF_ROUNDING: Final = 1.1e-3
 """Error of a squared distance between vectors rounded to float16, as a share of (|q| + |x|)^2.
 
@@ -41,8 +51,9 @@ class LoadedOnGpu(NamedTuple):
 
     index: Any
     resources: Any
-    rounding: float
+    rounding: float = 0.0
     """Error of its squared distances beyond float32's."""
+    max_k: int = GPU_MAX_K
 
 
 def gpu_is_available() -> bool:
@@ -50,8 +61,15 @@ def gpu_is_available() -> bool:
     return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
 
 
-def free_gpu_bytes(driver: Any = None) -> int:
-    """Free memory of the first visible GPU, asked of the NVIDIA driver: FAISS's bindings do not tell.
+class GpuMemory(NamedTuple):
+    """Bytes of a GPU."""
+
+    free: int
+    total: int
+
+
+def gpu_memory(driver: Any = None) -> GpuMemory:
+    """Memory of the first visible GPU, asked of the NVIDIA driver: FAISS's bindings do not tell.
 
     Args:
         driver: the driver's library; the system's by default.
@@ -73,7 +91,7 @@ def free_gpu_bytes(driver: Any = None) -> int:
             _call(driver, "cuCtxPopCurrent_v2", ctypes.byref(context))
     finally:
         _call(driver, "cuDevicePrimaryCtxRelease_v2", device)
-    return free.value
+    return GpuMemory(free.value, total.value)
 
 
 def flat_bytes(count: int, dim: int, form: GpuForm) -> int:
@@ -92,7 +110,8 @@ def form_that_fits(index: Any, free_bytes: int) -> GpuForm:
     smaller = "" if GpuForm.LISTS in needs else "build the index again with --index ivf, "
     raise RuntimeUnavailableError(
         f"the index needs {min(needs.values()) / 1e9:.1f} GB on the GPU, where {free_bytes / 1e9:.1f} GB are free "
-        f"and {budget / 1e9:.1f} GB may be taken; {smaller}free memory there, or use --device cpu"
+        f"and {budget / 1e9:.1f} GB may be taken; {smaller}free memory there (a running service frees its former index "
+        "when it is restarted), or use --device cpu"
     )
 
 
@@ -101,11 +120,13 @@ def load_on_gpu(index: Any, free_bytes: int) -> LoadedOnGpu:
     form = form_that_fits(index, free_bytes)
     resources = faiss.StandardGpuResources()
     resources.setTempMemory(GPU_TEMP_BYTES)
+    resources.setPinnedMemory(GPU_PINNED_BYTES)
     if form is GpuForm.FLOAT16:
         return LoadedOnGpu(_half_flat(index, resources), resources, HALF_ROUNDING)
     options = faiss.GpuClonerOptions()
     options.use_cuvs = False
-    return LoadedOnGpu(faiss.index_cpu_to_gpu(resources, 0, index, options), resources, 0.0)
+    max_k = GPU_MAX_K_LISTS if form is GpuForm.LISTS else GPU_MAX_K
+    return LoadedOnGpu(faiss.index_cpu_to_gpu(resources, 0, index, options), resources, max_k=max_k)
 
 
 def _half_flat(index: Any, resources: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from emotion.runtime import Device
 from index.build import build_flat, build_ivf
 from index.device import DeviceIndex
-from index.gpu import BUDGET_SHARE, GpuForm, flat_bytes, free_gpu_bytes, gpu_is_available
+from index.gpu import PLAN_SHARE, GpuForm, flat_bytes, gpu_is_available, gpu_memory
 from index.recall import RecallProbe
 from index.rows import GalleryRows
 from index.search import SearchIndex
@@ -113,4 +113,4 @@ def _gpu_holds(rows: GalleryRows, device: Device) -> bool:
     if device is Device.CPU or not gpu_is_available():
         return False
     count, dim = rows.vectors.shape
-    return flat_bytes(count, dim, GpuForm.FLOAT32) <= BUDGET_SHARE * free_gpu_bytes()
+    return flat_bytes(count, dim, GpuForm.FLOAT32) <= PLAN_SHARE * gpu_memory().total

@@ -1,8 +1,10 @@
 """`python -m service`: check everything, load everything, then listen."""
 
 import logging
+import math
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -14,17 +16,20 @@ from fastapi import FastAPI
 
 from emotion.bundle import load_bundle
 from emotion.console import run
-from emotion.errors import ConfigError, SnapshotMismatchError, StoreMissingError
+from emotion.errors import ConfigError, DeviceLostError, SnapshotMismatchError, StoreMissingError
 from emotion.predictor import Predictor
 from emotion.runtime import Device, Precision
 from index.snapshot import Snapshot
 from index.store import SnapshotStore
 from service.app import create_app, open_predictor
+from service.deps import Services
 from service.logs import configure_logging
 from service.settings import ServiceSettings, read_settings
 from service.snapshots import load_matching
 
 KEEP_ALIVE_S: Final = 20
+LOST_GRACE_S: Final = 10.0
+"""How long a service without its GPU goes on saying so before it ends."""
 
 _log = logging.getLogger("feelalike.service")
 
@@ -113,7 +118,11 @@ def open_snapshot(settings: ServiceSettings, predictor: Predictor) -> Snapshot:
 
 
 def listen(web: FastAPI, settings: ServiceSettings, listener: socket.socket) -> None:
-    """Answer requests until SIGTERM or Ctrl-C, then let the running ones end."""
+    """Answer requests until SIGTERM or Ctrl-C, then let the running ones end.
+
+    Raises DeviceLostError when the GPU was lost: only a new process can use it, and what restarts a service (Docker,
+    systemd) waits for its end.
+    """
     config = uvicorn.Config(
         web,
         log_config=None,
@@ -122,7 +131,7 @@ def listen(web: FastAPI, settings: ServiceSettings, listener: socket.socket) -> 
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
-    server = _Server(config)
+    server = _Server(config, web)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.should_exit = True
@@ -132,10 +141,25 @@ def listen(web: FastAPI, settings: ServiceSettings, listener: socket.socket) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     server.run(sockets=[listener])
+    if server.failure is not None:
+        raise DeviceLostError(server.failure)
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens, once it does."""
+    """Says where it listens, once it does; ends when the GPU is lost."""
+
+    def __init__(self, config: uvicorn.Config, web: FastAPI) -> None:
+        super().__init__(config)
+        self.failure: str | None = None
+        self._web = web
+        self._end_at = math.inf
+
+    async def on_tick(self, counter: int) -> bool:
+        services: Services = self._web.state.services
+        if self.failure is None and (failure := services.device_failure):
+            self.failure, self._end_at = failure, time.monotonic() + LOST_GRACE_S
+            _log.critical("%s; ending in %.0f s", failure, LOST_GRACE_S)
+        return time.monotonic() >= self._end_at or await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

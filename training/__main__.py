@@ -196,7 +196,7 @@ def crossval(
             raise ConfigError(f"--inner {inner} must be a fold from 0 to {n_folds - 1} that --folds does not test")
         samples = [sample for sample in samples if split[sample.digest] != inner]
     summary = cross_validate(training_config, samples, split, out, data_name=data.name, only=only)
-    print(json.dumps({"mean": summary["mean"], "sd": summary["sd"]}, indent=1))
+    print(json.dumps({name: summary[name] for name in ("mean", "sd", "calibration")}, indent=1))
     say(f"written: {out / 'crossval.json'}")
 
 
@@ -254,7 +254,9 @@ def _index(bundle: Path, gallery: Path, store: Path) -> None:
     target = SnapshotStore(store)
     start = time.monotonic()
     with Bars() as bars:
-        built = rebuild(target, Predictor.open(bundle), root=GalleryRoot.given(gallery, target.root), on_progress=bars)
+        predictor = Predictor.open(bundle)
+        root = GalleryRoot.given(gallery, target.root)
+        built = rebuild(target, predictor, root=root, on_progress=bars, device=predictor.runtime.device)
     summarise(built, time.monotonic() - start)
 
 

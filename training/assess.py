@@ -6,11 +6,26 @@ from typing import Any
 
 from emotion.bundle import Bundle
 from emotion.console import say
-from emotion.errors import DataError
+from emotion.errors import DataError, RuntimeUnavailableError
 from emotion.predictor import Predictor
+from emotion.runtime import Device, open_runtime
+from emotion.torch_runtime import TorchRuntime
 from training.data.samples import Sample
 from training.evaluation.evaluate import evaluate, score
 from training.evaluation.report import write_report
+
+
+def open_judge(bundle: Bundle, device: Device) -> Predictor:
+    """The model as it is served; on the CPU through torch where openvino is not installed, as beside the gpu extra.
+
+    Raises RuntimeUnavailableError when CUDA is asked for and absent.
+    """
+    try:
+        return Predictor(bundle, open_runtime(bundle, device))
+    except RuntimeUnavailableError:
+        if device is Device.CUDA:
+            raise
+        return Predictor(bundle, TorchRuntime(bundle))
 
 
 def assess(

@@ -147,6 +147,8 @@ class TrainingConfig(_Closed):
     seed: int = Field(default=0, ge=0)
     terms: str | None = None
     """Terms of use that come from the training data; written into the bundle and shown to users."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Divides the logits before the softmax; `crossval` says which one fits."""
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     preprocess: PreprocessSpec = PreprocessSpec()

@@ -9,14 +9,16 @@ import numpy as np
 
 from emotion.console import say
 from emotion.errors import ConfigError
-from emotion.predictor import Predictor
+from training.assess import open_judge
 from training.config import TrainingConfig
 from training.data.samples import Sample
 from training.data.splits import Folds
+from training.evaluation.calibration import calibrate
 from training.evaluation.evaluate import Evaluation, evaluate, score
 from training.run import data_digest, fit
 
 RESULT = "result.json"
+PREDICTIONS = "test.npz"
 
 
 def cross_validate(
@@ -31,11 +33,12 @@ def cross_validate(
     """Fit on all folds but one, test on that one, for each fold (or those in `only`).
 
     A fold whose result.json is there is not run again. Returns and writes `out`/crossval.json: per fold and, over
-    the folds, mean and standard deviation of every figure in both settings.
+    the folds, mean and standard deviation of every figure in both settings, and the head's calibration.
     """
     numbers = sorted({folds[sample.digest] for sample in samples}) if only is None else list(only)
     results = [_fold(config, samples, folds, number, out / f"fold{number}", data_name) for number in numbers]
     summary = {"config": config.model_dump(mode="json"), "folds": results, "mean": _reduce(results, np.mean)}
+    summary["calibration"] = _calibration(config, out, numbers)
     summary["sd"] = _reduce(results, lambda values: np.std(values, ddof=1) if len(values) > 1 else 0.0)
     (out / "crossval.json").write_text(json.dumps(summary, indent=1) + "\n")
     return summary
@@ -55,12 +58,12 @@ def _fold(
             raise ConfigError(f"{result_path} is of another configuration or other pictures; choose another --out")
         return result
     bundle, _, _ = fit(config, train, run, data_name=f"{data_name}, without fold {number}", resume=True)
-    predictor = Predictor.open(bundle.path, config.loop.device)
+    predictor = open_judge(bundle, config.loop.device)
     queries, gallery = score(predictor, test, "test fold"), score(predictor, train, "training folds")
     taxonomy = predictor.taxonomy
     unseen, paper = evaluate(queries, taxonomy), evaluate(queries, taxonomy, gallery)
     np.savez_compressed(
-        run / "test.npz",
+        run / PREDICTIONS,
         embeddings=queries.embeddings,
         probs=queries.probs,
         labels=queries.labels,
@@ -78,6 +81,18 @@ def _fold(
     (run / "checkpoint.pt").unlink(missing_ok=True)
     say(f"fold {number}: {_headline(unseen)}")
     return result
+
+
+def _calibration(config: TrainingConfig, out: Path, numbers: Sequence[int]) -> dict[str, float]:
+    """Over the test pictures of all folds; `temperature` is the one to put into the recipe."""
+    saved = [np.load(out / f"fold{number}" / PREDICTIONS) for number in numbers]
+    found = calibrate(
+        np.concatenate([fold["probs"] for fold in saved]),
+        np.concatenate([fold["labels"] for fold in saved]),
+        np.concatenate([np.full(len(fold["labels"]), n) for n, fold in zip(numbers, saved, strict=True)]),
+    )
+    figures = found._asdict() | {"temperature": found.temperature * config.temperature}
+    return {name: round(value, 5) for name, value in figures.items()}
 
 
 def _headline(e: Evaluation) -> str:

@@ -16,10 +16,9 @@ from emotion.console import say
 from emotion.errors import ConfigError, RuntimeUnavailableError
 from emotion.network.imagenet import load_imagenet_weights
 from emotion.network.net import EmotionNet
-from emotion.predictor import Predictor
-from emotion.runtime import Device, open_runtime
+from emotion.runtime import Device
 from emotion.taxonomy import MIKELS, Taxonomy
-from training.assess import assess
+from training.assess import assess, open_judge
 from training.checkpoint import load_checkpoint
 from training.config import Init, TrainingConfig
 from training.data.dataset import PictureDataset
@@ -67,6 +66,7 @@ def fit(
             name=config.name,
             taxonomy=trainer.taxonomy,
             preprocess=config.preprocess,
+            temperature=config.temperature,
             provenance=_provenance(config, data_name, len(kept)),
             terms=config.terms or DEFAULT_TERMS,
             training_hashes=tuple(sorted({sample.digest for sample in kept})),
@@ -123,7 +123,7 @@ def _assess(
     rows = [asdict(record) for record in history]
     figures: dict[str, Any] = {}
     if held:
-        predictor = Predictor(bundle, open_runtime(bundle, config.loop.device))
+        predictor = open_judge(bundle, config.loop.device)
         name = f"{data_name}, validation part"
         figures = assess(predictor, held, run / "report.html", data_name=name, history=rows)
         bundle = with_manifest(bundle, metrics={**bundle.manifest.metrics, "validation": figures})

@@ -29,8 +29,20 @@ def test_any_other_cuda_error_is_for_good(text):
     assert "restart" in str(failure)
 
 
+def test_a_gpu_without_code_for_it_is_not_told_to_restart():
+    failure = cuda_failure(RuntimeError("CUDA error: no kernel image is available for execution on the device"))
+    assert isinstance(failure, DeviceLostError)
+    assert "restart" not in str(failure)
+
+
 @pytest.mark.parametrize(
-    "error", [RuntimeError("mat1 and mat2 shapes cannot be multiplied"), RuntimeError(""), ValueError("CUDA error")]
+    "error",
+    [
+        RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
+        RuntimeError("Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!"),
+        RuntimeError(""),
+        ValueError("CUDA error"),
+    ],
 )
 def test_what_is_not_about_a_gpu_is_left_alone(error):
     assert cuda_failure(error) is None

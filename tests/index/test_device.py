@@ -11,12 +11,14 @@ from index.build import build_flat, build_ivf
 from index.device import ROUNDING, DeviceIndex, to_device
 from index.gpu import (
     GPU_MAX_K,
+    GPU_MAX_K_LISTS,
     HALF_ROUNDING,
     GpuForm,
+    GpuMemory,
     LoadedOnGpu,
     flat_bytes,
-    free_gpu_bytes,
     gpu_is_available,
+    gpu_memory,
     load_on_gpu,
 )
 from index.plan import plan_index
@@ -177,7 +179,7 @@ def seeming_gpu(monkeypatch):
 
     def seem(free_bytes: int, load=load_on_gpu) -> None:
         monkeypatch.setattr("index.device.gpu_is_available", lambda: True)
-        monkeypatch.setattr("index.device.free_gpu_bytes", lambda: free_bytes)
+        monkeypatch.setattr("index.device.gpu_memory", lambda: GpuMemory(free_bytes, 10**12))
         monkeypatch.setattr("index.device.load_on_gpu", load)
 
     return seem
@@ -200,11 +202,11 @@ def test_a_gpu_that_fails_while_loading_is_told_as_such(seeming_gpu, text, expec
         to_device(build_flat(VECTORS), Device.CUDA)
 
 
-def test_the_rounding_of_what_was_loaded_is_kept(seeming_gpu):
-    loaded = LoadedOnGpu(FakeGpuIndex(), object(), HALF_ROUNDING)
+def test_the_rounding_and_the_limit_of_what_was_loaded_are_kept(seeming_gpu):
+    loaded = LoadedOnGpu(FakeGpuIndex(), object(), HALF_ROUNDING, GPU_MAX_K_LISTS)
     seeming_gpu(10**9, lambda _index, _free_bytes: loaded)
     index = to_device(build_flat(VECTORS), Device.AUTO)
-    assert (index.device, index.rounding) == (Device.CUDA, ROUNDING + HALF_ROUNDING)
+    assert (index.device, index.rounding, index.max_k) == (Device.CUDA, ROUNDING + HALF_ROUNDING, 512)
 
 
 def test_on_the_cpu_the_gpu_is_not_asked(seeming_gpu):
@@ -255,7 +257,7 @@ def test_float16_on_a_real_gpu_answers_exactly(gpu, clustered, monkeypatch):
     vectors = clustered(5000, 680)
     ids = [f"{row:032x}" for row in range(len(vectors))]
     only_half_fits = int(flat_bytes(5000, 680, GpuForm.FLOAT16) / 0.8) + 1
-    monkeypatch.setattr("index.device.free_gpu_bytes", lambda: only_half_fits)
+    monkeypatch.setattr("index.device.gpu_memory", lambda: GpuMemory(only_half_fits, 10**12))
     half = to_device(build_flat(vectors), gpu)
     assert half.rounding == ROUNDING + HALF_ROUNDING
     cpu = SearchIndex(to_device(build_flat(vectors), Device.CPU), vectors, ids)
@@ -271,9 +273,9 @@ def test_lists_on_the_gpu_reach_the_recall_of_the_cpu(gpu, clustered, gallery_ro
     cpu, cuda = (SearchIndex(to_device(index, device), vectors, rows.ids, spec.ivf) for device in (Device.CPU, gpu))
     assert cuda.device is Device.CUDA
     assert measure_recall(cuda, vectors) == pytest.approx(measure_recall(cpu, vectors), abs=0.005)
-    assert len(cuda.search(vectors[:1], GPU_MAX_K)[0]) == GPU_MAX_K
+    assert len(cuda.search(vectors[:1], GPU_MAX_K_LISTS)[0]) == GPU_MAX_K_LISTS
     with pytest.raises(QueryError, match="the most that an index on a GPU gives"):
-        cuda.search(vectors[:1], GPU_MAX_K + 1)
+        cuda.search(vectors[:1], GPU_MAX_K_LISTS + 1)
 
 
 @pytest.mark.gpu
@@ -292,18 +294,18 @@ def test_eight_threads_on_the_gpu_get_the_answers_of_one(gpu, clustered, build):
 @pytest.mark.gpu
 def test_memory_on_the_gpu_stays_within_what_was_reckoned(gpu, clustered):
     vectors = clustered(100_000, 680)
-    before = free_gpu_bytes()
+    before = gpu_memory().free
     index = to_device(build_flat(vectors), gpu)
     for _ in range(50):
         index.search(vectors[:64], GPU_MAX_K)
-    taken = before - free_gpu_bytes()
+    taken = before - gpu_memory().free
     # FAISS keeps streams and cuBLAS workspaces besides.
     assert taken <= flat_bytes(100_000, 680, GpuForm.FLOAT32) + 256 * 2**20
 
 
 @pytest.mark.gpu
 def test_a_gallery_beyond_the_gpu_is_refused(gpu, monkeypatch):
-    monkeypatch.setattr("index.device.free_gpu_bytes", lambda: 10**6)
+    monkeypatch.setattr("index.device.gpu_memory", lambda: GpuMemory(10**6, 10**12))
     with pytest.raises(RuntimeUnavailableError, match="--index ivf"):
         to_device(build_flat(VECTORS), gpu)
 
@@ -314,5 +316,6 @@ def test_the_names_used_of_faiss_gpu_exist():
     config.useFloat16, config.use_cuvs, options.use_cuvs = True, False, False
     assert config.useFloat16
     faiss.StandardGpuResources().setTempMemory(2**20)
+    faiss.StandardGpuResources().setPinnedMemory(2**20)
     assert faiss.index_cpu_to_gpu
     assert faiss.GpuIndexFlatL2

@@ -6,7 +6,7 @@ import pytest
 
 from emotion.errors import RuntimeUnavailableError
 from index.build import build_flat, build_ivf
-from index.gpu import BUDGET_SHARE, GPU_TEMP_BYTES, HALF_ROUNDING, GpuForm, flat_bytes, form_that_fits, free_gpu_bytes
+from index.gpu import BUDGET_SHARE, GPU_TEMP_BYTES, HALF_ROUNDING, GpuForm, flat_bytes, form_that_fits, gpu_memory
 
 SCRATCH = GPU_TEMP_BYTES / BUDGET_SHARE
 
@@ -31,7 +31,7 @@ def test_too_large_for_the_gpu_says_what_to_do():
     with pytest.raises(
         RuntimeUnavailableError,
         match=r"needs 1\.6 GB on the GPU, where 2\.0 GB are free and 1\.6 GB may be taken; "
-        r"build the index again with --index ivf, free memory there, or use --device cpu",
+        r"build the index again with --index ivf, free memory there \(.* restarted\), or use --device cpu",
     ):
         form_that_fits(Sized(1_000_000, 680), 2_000_000_000)
 
@@ -39,7 +39,7 @@ def test_too_large_for_the_gpu_says_what_to_do():
 def test_lists_have_one_form_and_no_smaller_one(clustered):
     index = build_ivf(clustered(2000))
     assert form_that_fits(index, int(SCRATCH) + 1_000_000) is GpuForm.LISTS
-    with pytest.raises(RuntimeUnavailableError, match="free memory there, or use --device cpu") as caught:
+    with pytest.raises(RuntimeUnavailableError, match=r"; free memory there .*, or use --device cpu") as caught:
         form_that_fits(index, int(SCRATCH) + 1000)
     assert "--index" not in str(caught.value)
 
@@ -85,9 +85,9 @@ class Driver:
         return call
 
 
-def test_free_memory_is_what_the_driver_says():
+def test_memory_is_what_the_driver_says():
     driver = Driver()
-    assert free_gpu_bytes(driver) == 7 * 10**9
+    assert gpu_memory(driver) == (7 * 10**9, 8 * 10**9)
     assert driver.called[-2:] == ["cuCtxPopCurrent_v2", "cuDevicePrimaryCtxRelease_v2"]
 
 
@@ -96,7 +96,7 @@ def test_a_failing_driver_is_left_as_it_was():
     with pytest.raises(
         RuntimeUnavailableError, match="does not tell how much memory is free: cuMemGetInfo_v2, error 100"
     ):
-        free_gpu_bytes(driver)
+        gpu_memory(driver)
     assert driver.called[-2:] == ["cuCtxPopCurrent_v2", "cuDevicePrimaryCtxRelease_v2"]
 
 
@@ -105,6 +105,6 @@ def test_without_a_driver_it_says_so():
         ctypes.CDLL("libcuda.so.1")
     except OSError:
         with pytest.raises(RuntimeUnavailableError, match="driver cannot be asked"):
-            free_gpu_bytes()
+            gpu_memory()
     else:
         pytest.skip("this machine has the NVIDIA driver")

@@ -5,6 +5,7 @@ import pytest
 
 from emotion.runtime import Device
 from index.device import to_device
+from index.gpu import GpuMemory
 from index.plan import CANDIDATES_PER_HIT, EXACT_MAX_BYTES, _steps, plan_index
 from index.recall import RecallProbe, measure_recall
 from index.search import SearchIndex
@@ -102,7 +103,7 @@ def test_a_target_that_cannot_be_met_stays_exact(planned, clustered):
 
 
 @pytest.mark.parametrize(
-    ("device", "free_gb", "kind"),
+    ("device", "total_gb", "kind"),
     [
         (Device.CUDA, 1, IndexKind.FLAT),
         (Device.AUTO, 1, IndexKind.FLAT),
@@ -110,9 +111,9 @@ def test_a_target_that_cannot_be_met_stays_exact(planned, clustered):
         (Device.CUDA, 0.1, IndexKind.IVF),
     ],
 )
-def test_a_gpu_searches_exactly_what_it_can_hold(planned, clustered, monkeypatch, device, free_gb, kind):
+def test_a_gpu_searches_exactly_what_it_can_hold_twice(planned, clustered, monkeypatch, device, total_gb, kind):
     monkeypatch.setattr("index.plan.gpu_is_available", lambda: True)
-    monkeypatch.setattr("index.plan.free_gpu_bytes", lambda: int(free_gb * 1e9))
+    monkeypatch.setattr("index.plan.gpu_memory", lambda: GpuMemory(0, int(total_gb * 1e9)))
     spec, _ = planned(clustered(2000), device=device, exact_max_bytes=1000)
     assert spec.kind is kind
     assert ("fit the GPU's memory" in spec.reason) is (kind is IndexKind.FLAT)

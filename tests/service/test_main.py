@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -13,11 +14,19 @@ import pytest
 from typer.testing import CliRunner
 
 from emotion.collection import read_collection
-from emotion.errors import BundleError, ConfigError, RuntimeUnavailableError, SnapshotMismatchError, StoreMissingError
+from emotion.errors import (
+    BundleError,
+    ConfigError,
+    DeviceLostError,
+    RuntimeUnavailableError,
+    SnapshotMismatchError,
+    StoreMissingError,
+)
 from emotion.runtime import Precision
 from fakes import encoded, tiny_predictor
 from index.rebuild import rebuild
-from service.__main__ import app
+from service.__main__ import app, bind, listen
+from service.app import create_app
 
 ROOT = Path(__file__).parents[2]
 FREE = ["--port", "0"]
@@ -123,6 +132,30 @@ def test_a_gpu_that_is_not_there(start, predictor, store):
         pytest.skip("there is a GPU")
     with pytest.raises(RuntimeUnavailableError, match="cuda"):
         start("--bundle", predictor.bundle.path, "--store", store.root, "--device", "cuda", *FREE, open_model=None)
+
+
+def test_a_service_that_lost_its_gpu_says_so_and_ends(settings, store, predictor, monkeypatch):
+    monkeypatch.setattr("service.__main__.LOST_GRACE_S", 1.0)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    said = []
+
+    def lose(listener: socket.socket) -> None:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/readyz"
+        with httpx2.Client() as http:
+            http.get(url).raise_for_status()
+            predictor.runtime.failure = "the GPU is gone"
+            said.append(http.get(url).json()["code"])
+
+    with bind("127.0.0.1", 0) as listener, ThreadPoolExecutor() as pool:
+        losing = pool.submit(lose, listener)
+        try:
+            with pytest.raises(DeviceLostError, match="the GPU is gone"):
+                listen(create_app(settings(), predictor=predictor), settings(), listener)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        losing.result()
+    assert said == ["device_lost"]
 
 
 def test_help_has_examples():

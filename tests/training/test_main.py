@@ -85,11 +85,14 @@ def test_evaluate_refuses_pictures_it_was_all_trained_on(tmp_path: Path, shipped
 @pytest.mark.timeout(300)
 def test_crossval_reports_both_settings_and_keeps_done_folds(tmp_path: Path, photos: Path) -> None:
     arguments = ["crossval", "--data", photos, "--out", tmp_path / "cv", "--n-folds", "2", *_sets()]
-    summary = _run(*arguments, "--set", "data.validation_fraction=0")
+    arguments += ["--set", "data.validation_fraction=0", "--set", "temperature=1.3"]
+    summary = _run(*arguments)
     assert set(summary["mean"]) == {"unseen_gallery", "paper_protocol"}
+    assert summary["calibration"]["temperature"] > 0
+    assert json.loads((tmp_path / "cv" / "fold0" / "bundle" / "bundle.json").read_text())["temperature"] == 1.3
     stamps = [path.stat().st_mtime_ns for path in sorted((tmp_path / "cv").glob("fold*/result.json"))]
     assert len(stamps) == 2
-    assert _run(*arguments, "--set", "data.validation_fraction=0") == summary
+    assert _run(*arguments) == summary
     assert stamps == [path.stat().st_mtime_ns for path in sorted((tmp_path / "cv").glob("fold*/result.json"))]
 
 
