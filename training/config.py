@@ -78,6 +78,8 @@ class AugmentConfig(_Closed):
     flip: bool = True
     jitter: float = Field(default=0.0, ge=0, le=1)
     """Strength of brightness, contrast and saturation changes."""
+    degrade: float = Field(default=0.0, ge=0, le=1)
+    """Share of views that are blurred, and share that are recompressed, as pictures on the web are."""
 
 
 class NetworkConfig(NetworkSpec):

@@ -650,7 +650,7 @@ document.addEventListener("DOMContentLoaded", () => {
         ["numbers a picture", model.embedding_dim], ["runtime", [model.runtime, model.precision, model.device].filter(Boolean).join(", ")], ["service", [info.name, info.version].filter(Boolean).join(" ")],
       ])),
       h("div", {}, h("h3", {}, "Gallery"), index ? facts([
-        ["pictures", index.count], ["index", index.kind], ["metric", index.metric], ["recall", index.recall], ["version", index.version], ["built", when(index.created)],
+        ["pictures", index.count], ["index", [index.kind, index.device].filter(Boolean).join(", ")], ["metric", index.metric], ["recall", index.recall], ["version", index.version], ["built", when(index.created)],
       ]) : h("p", { class: "dim" }, "No index is loaded. Emotions can be told, nearest pictures cannot."),
       ...(data ? [h("h3", {}, "Training data"), isRecord(data) ? facts(leaves(data).map((leaf) => [[leaf.group, leaf.key].filter(Boolean).join(" › "), leaf.value])) : h("p", {}, String(data))] : [])),
       h("div", {}, h("h3", {}, "Measured quality"), ...metricsTable(model.metrics ?? {})),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float32
-from PIL import Image
+from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
@@ -16,6 +16,9 @@ from emotion.preprocess import PreprocessSpec, normalise, prepare
 from training.config import AugmentConfig
 from training.data.cache import PictureCache
 from training.data.samples import Sample
+
+BLUR_SIGMA_PX = (0.3, 2.5)
+JPEG_QUALITY = (10, 80)
 
 
 class PictureDataset(Dataset[tuple[Tensor, int]]):
@@ -84,4 +87,13 @@ def _random_view(augment: AugmentConfig, preprocess: PreprocessSpec) -> v2.Trans
     if augment.jitter:
         strength = augment.jitter
         steps.append(v2.ColorJitter(brightness=strength, contrast=strength, saturation=strength))
+    if augment.degrade:
+        steps.append(v2.RandomApply([v2.Lambda(_blur)], augment.degrade))
+        steps.append(v2.RandomApply([v2.JPEG(JPEG_QUALITY)], augment.degrade))
     return v2.Compose(steps)
+
+
+def _blur(picture: Image.Image) -> Image.Image:
+    """By Pillow: torchvision's blur, a convolution of tensors, takes many times as long on a CPU."""
+    sigma_px = float(torch.empty(()).uniform_(*BLUR_SIGMA_PX))
+    return picture.filter(ImageFilter.GaussianBlur(sigma_px))

@@ -164,7 +164,7 @@ def test_without_augmentation_the_network_sees_what_serving_shows_it(tmp_path: P
 
 @pytest.mark.parametrize("cache_mb", [0, 10])
 def test_a_random_view_depends_on_seed_epoch_and_index_alone(tmp_path: Path, cache_mb: int) -> None:
-    data = _dataset(tmp_path, augment=AugmentConfig(jitter=0.2), seed=5, cache_mb=cache_mb)
+    data = _dataset(tmp_path, augment=AugmentConfig(jitter=0.2, degrade=0.5), seed=5, cache_mb=cache_mb)
     before = torch.random.get_rng_state()
     first = data[0, 1][0]
     torch.rand(7)
@@ -220,6 +220,13 @@ def test_the_cache_gives_back_the_pixels_and_keeps_to_its_room() -> None:
     assert np.array_equal(to_rgb8(kept), to_rgb8(pictures[1]))
     assert cache.get(0) is None
     assert cache.get(2) is None
+
+
+def test_degraded_views_are_softer(tmp_path: Path) -> None:
+    whole = {"crop_scale": (1.0, 1.0), "crop_ratio": (1.0, 1.0), "flip": False}
+    sharp, soft = (_dataset(tmp_path, augment=AugmentConfig(**whole, degrade=share)) for share in (0.0, 1.0))
+    steps = [torch.stack([data[epoch, 0][0] for epoch in range(8)]).diff(dim=-1).abs().mean() for data in (sharp, soft)]
+    assert steps[1] < 0.8 * steps[0]
 
 
 def test_a_random_view_leaves_the_global_generator_alone(tmp_path: Path) -> None:
