@@ -10,6 +10,7 @@ from emotion.errors import (
     FeelalikeError,
     PictureError,
     PictureFault,
+    QueryError,
     SnapshotMismatchError,
     StoreLockedError,
 )
@@ -114,6 +115,7 @@ TABLE: Final[Mapping[type[FeelalikeError] | PictureFault, Answer]] = {
     ),
     PictureFault.TOO_MANY_PIXELS: Answer(HTTPStatus.UNPROCESSABLE_ENTITY, "too_many_pixels", "Too many pixels"),
     InvalidParameterError: INVALID_PARAMETER,
+    QueryError: INVALID_PARAMETER,  # k beyond what an index on a GPU gives; the vectors are ours
     OverloadedError: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too busy", {"Retry-After": "1"}),
     NotReadyError: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", "Not ready", {"Retry-After": "5"}),
     DeviceMemoryError: Answer(

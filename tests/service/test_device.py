@@ -52,5 +52,13 @@ def test_out_of_memory_refuses_one_request_and_the_service_stays_ready(store, se
     assert client.post("/classify", content=encoded(1)).status_code == 200
 
 
+def test_more_than_an_index_on_a_gpu_gives_is_a_refusal(store, serve, problem):
+    client = serve()
+    client.app.state.services.live.current.index._index.max_k = 5
+    assert client.post("/search?k=5", content=encoded(1)).status_code == 200
+    detail = problem(client.post("/search?k=6", content=encoded(1)), 422, "invalid_parameter")["detail"]
+    assert detail == "k = 6 is above 5, the most that an index on a GPU gives"
+
+
 def test_info_says_where_searches_run(store, serve):
     assert serve().get("/info").json()["index"]["device"] == "cpu"
