@@ -24,8 +24,7 @@ from training.data.loader import training_loader
 from training.data.sampler import BalancedBatches
 from training.data.samples import Sample, read_samples
 from training.loop import Trainer
-from training.losses.multi_task import MultiTaskLoss
-from training.losses.sentiment import SentimentLoss
+from training.losses.build import build_loss
 from training.run import load_taxonomy, pick_device
 
 N_STEPS = 3
@@ -111,7 +110,7 @@ def training_step(config: TrainingConfig, samples: list[Sample]) -> dict[str, An
     """Pictures a second that training steps on this machine's device take, from weights at random."""
     device, taxonomy = pick_device(config.loop.device), load_taxonomy(config)
     net = EmotionNet(config.network.spec(), len(taxonomy.emotions))
-    loss = MultiTaskLoss(SentimentLoss(taxonomy, mining=config.loss.mining), w=config.loss.w)
+    loss = build_loss(config.loss, taxonomy, net.spec.sentiment_vector.dim, config.seed)
     trainer = Trainer(net, loss, config, taxonomy, device, data_digest="")
     pixels, labels = next(iter(training_loader(_dataset(config, samples), _batches(config, samples), 0, device)))
     generator = torch.Generator().manual_seed(0)

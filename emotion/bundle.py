@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emotion.errors import BundleError
+from emotion.familiarity import FamiliarityScale
 from emotion.network.spec import NetworkSpec
 from emotion.preprocess import PreprocessSpec
 from emotion.taxonomy import Taxonomy
@@ -68,6 +69,14 @@ class BundleManifest(BaseModel):
     """Terms of use that come from the training data; shown to users."""
     training_hashes: tuple[str, ...] = ()
     """sha256 of every training picture's bytes, so that an evaluation can leave them out."""
+    familiarity: FamiliarityScale | None = None
+    """What the graph's `unfamiliarity` means; None where it has no such output."""
+
+    @model_validator(mode="after")
+    def _check_familiarity(self) -> Self:
+        if (self.familiarity is None) != (self.network.familiarity_rank == 0):
+            raise ValueError("familiarity goes with network.familiarity_rank above 0, and only with it")
+        return self
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class Bundle:
 
     @property
     def onnx_path(self) -> Path:
-        """Graph with input `pixels` and outputs `embedding` and `logits`."""
+        """Graph with input `pixels` and outputs `embedding`, `logits` and, with a rank above 0, `unfamiliarity`."""
         return self.path / ONNX_NAME
 
     @property

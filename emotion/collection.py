@@ -52,10 +52,11 @@ def read_collection(source: Path, label_column: str | None = None) -> list[Entry
         return _read_manifest(source / MANIFEST_NAME, label_column)
     if label_column is not None:
         raise DataError(f"a label column was named, but {source} has no {MANIFEST_NAME}")
-    return _read_folder(source)
+    return read_folder(source)
 
 
-def _read_folder(folder: Path) -> list[Entry]:
+def read_folder(folder: Path) -> list[Entry]:
+    """Every picture below a folder, whatever manifests lie there; the first folder level gives the labels."""
     files = sorted(
         path
         for path in folder.rglob("*")

@@ -4,7 +4,7 @@ FeelalikeError
 ├── PictureError        a picture that cannot be used; `.fault` says why
 ├── DataError           a manifest, folder or label that cannot be used
 ├── ConfigError         a setting that is unknown or out of range
-├── TaxonomyError       an emotion that the label set does not have
+├── TaxonomyError       a label set that is unknown or not valid, or an emotion that it does not have
 ├── BundleError         a model on disk that is missing, damaged or of another schema
 ├── RuntimeUnavailableError   the inference runtime or its device is not there
 ├── DeviceMemoryError   the GPU has no memory left for this request; a later one may fit
@@ -53,7 +53,7 @@ class ConfigError(FeelalikeError):
 
 
 class TaxonomyError(FeelalikeError):
-    """An emotion that the label set does not have."""
+    """A label set that is unknown or not valid, or an emotion that it does not have."""
 
 
 class BundleError(FeelalikeError):

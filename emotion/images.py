@@ -56,6 +56,15 @@ def read_picture_bytes(path: Path, limits: PictureLimits = DEFAULT_LIMITS) -> by
         raise PictureError(PictureFault.UNREADABLE, f"cannot read {path}: {reason}") from error
 
 
+def stated_size(path: Path) -> tuple[int, int]:
+    """Width and height that a file's header states, in pixels, before any turn; raises PictureError without one."""
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            return picture.size
+    except (*_BOMBS, *_DECODE_FAILURES) as error:
+        raise PictureError(PictureFault.UNREADABLE, f"{path} states no size: {error}") from error
+
+
 def decode(
     data: bytes, *, min_side: int | None = None, limits: PictureLimits = DEFAULT_LIMITS, name: str = "picture"
 ) -> Image.Image:

@@ -44,12 +44,15 @@ class OpenVinoRuntime:
             config["INFERENCE_NUM_THREADS"] = n_threads
         compiled = core.compile_model(str(bundle.onnx_path), "CPU", config)
         self._request = compiled.create_infer_request()
+        self._measures_familiarity = bundle.manifest.familiarity is not None
         self._lock = threading.Lock()
 
     def run(self, pixels: PixelBatch) -> RawOutputs:
-        """Embeddings and logits of prepared pictures."""
+        """Everything the network says of prepared pictures."""
         with self._lock:
             self._request.infer({"pixels": pixels}, share_inputs=True)
             embeddings = self._request.get_tensor("embedding").data.copy()
             logits = self._request.get_tensor("logits").data.copy()
-        return RawOutputs(embeddings, logits)
+            if not self._measures_familiarity:
+                return RawOutputs(embeddings, logits)
+            return RawOutputs(embeddings, logits, self._request.get_tensor("unfamiliarity").data.copy())

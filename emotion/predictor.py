@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from jaxtyping import Bool
 
-from emotion.arrays import Embeddings, PixelBatch, Pixels, ProbabilityRows
+from emotion.arrays import Embeddings, PixelBatch, Pixels, ProbabilityRows, Shares
 from emotion.bundle import Bundle, load_bundle
 from emotion.images import DEFAULT_LIMITS, PictureLimits, decode, read_picture_bytes
 from emotion.preprocess import prepare
@@ -27,6 +28,10 @@ class Predictions:
     """L2-normalised sentiment vectors, float32."""
     probabilities: ProbabilityRows
     """Rows sum to 1, columns in the taxonomy's order."""
+    familiarity: Shares | None = None
+    """Share of ordinary pictures that are at least as far from the training pictures; None from a bundle without."""
+    unfamiliar: Bool[np.ndarray, "b"] | None = None
+    """Whether the familiarity is below the bundle's threshold."""
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -86,7 +91,12 @@ class Predictor:
         raw = self.runtime.run(pixels)
         norms = np.linalg.norm(raw.embeddings, axis=1, keepdims=True)
         embeddings = raw.embeddings / np.maximum(norms, np.finfo(np.float32).tiny)
-        return Predictions(embeddings, softmax(raw.logits / np.float32(self.bundle.manifest.temperature)))
+        probabilities = softmax(raw.logits / np.float32(self.bundle.manifest.temperature))
+        scale = self.bundle.manifest.familiarity
+        if scale is None or raw.unfamiliarities is None:
+            return Predictions(embeddings, probabilities)
+        familiarity = scale.familiarity(raw.unfamiliarities)
+        return Predictions(embeddings, probabilities, familiarity, scale.is_unfamiliar(familiarity))
 
     def predict(self, sources: Sequence[bytes | Path]) -> Predictions:
         """Embed and classify a few encoded pictures."""

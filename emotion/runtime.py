@@ -4,7 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from emotion.arrays import Embeddings, PixelBatch, ProbabilityRows
+from emotion.arrays import Embeddings, PixelBatch, ProbabilityRows, Unfamiliarities
 from emotion.bundle import Bundle
 from emotion.errors import RuntimeUnavailableError
 
@@ -30,6 +30,8 @@ class RawOutputs(NamedTuple):
 
     embeddings: Embeddings
     logits: ProbabilityRows
+    unfamiliarities: Unfamiliarities | None = None
+    """Distances to the training pictures; None where the bundle's network does not measure them."""
 
 
 class Runtime(Protocol):
@@ -42,7 +44,7 @@ class Runtime(Protocol):
     """Why it can run no more; None while it can."""
 
     def run(self, pixels: PixelBatch) -> RawOutputs:
-        """Embeddings and logits of prepared pictures."""
+        """Everything the network says of prepared pictures."""
         ...
 
 

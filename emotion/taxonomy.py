@@ -1,16 +1,22 @@
-"""Emotion label sets: names, polarity and, where there is one, the wheel that grades their likeness."""
+"""Emotion label sets: names, polarity and, where there is one, the wheel that grades their likeness.
 
-from collections.abc import Sequence
+They are data: JSON files in emotion/taxonomies, or a user's own file of the same form (docs/data.md).
+"""
+
+import difflib
 from enum import StrEnum
 from functools import cached_property
-from typing import Self
+from pathlib import Path
+from typing import Any, Final, Self
 
 import numpy as np
 from jaxtyping import Float32, Int64
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from emotion.arrays import ProbabilityRows
 from emotion.errors import TaxonomyError
+
+SHIPPED = Path(__file__).parent / "taxonomies"
 
 
 class Polarity(StrEnum):
@@ -27,6 +33,24 @@ class Emotion(BaseModel):
 
     name: str
     polarity: Polarity | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, given: Any) -> Any:
+        """A bare name is an emotion of which no side is known."""
+        return {"name": given} if isinstance(given, str) else given
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not name.strip() or name != name.strip() or "|" in name:
+            raise ValueError(f'{name!r} cannot be a label: it is empty, begins or ends with a space, or holds "|"')
+        return name
+
+    @field_validator("polarity", mode="before")
+    @classmethod
+    def _neutral_takes_no_side(cls, given: Any) -> Any:
+        return None if given == "neutral" else given
 
 
 class Taxonomy(BaseModel):
@@ -55,6 +79,19 @@ class Taxonomy(BaseModel):
     def names(self) -> tuple[str, ...]:
         """Emotion names in the order of the probabilities."""
         return tuple(emotion.name for emotion in self.emotions)
+
+    @cached_property
+    def has_polarity(self) -> bool:
+        """Whether both sides are taken; of a set with one side or none, no figure about polarity says anything."""
+        return {Polarity.POSITIVE, Polarity.NEGATIVE} <= {emotion.polarity for emotion in self.emotions}
+
+    def described(self) -> str:
+        """The set in a few lines: its emotions by the side they take, and whether there is a wheel."""
+        lines = [f"{self.name}: {len(self.emotions)} emotions, {'no ' if self.wheel is None else 'a '}wheel"]
+        for side, title in ((Polarity.POSITIVE, "positive"), (Polarity.NEGATIVE, "negative"), (None, "neither")):
+            mine = [emotion.name for emotion in self.emotions if emotion.polarity is side]
+            lines += [f"  {title}: {', '.join(mine)}"] if mine else []
+        return "\n".join(lines)
 
     def index(self, name: str) -> int:
         """Position of an emotion; raises TaxonomyError for a name the set does not have."""
@@ -94,7 +131,9 @@ class Taxonomy(BaseModel):
         return np.array([codes[emotion.polarity] for emotion in self.emotions], dtype=np.int64)
 
     def polarity_probabilities(self, probs: ProbabilityRows) -> dict[Polarity, Float32[np.ndarray, "b"]]:
-        """Summed probability of each side, renormalised over the labels that take one."""
+        """Summed probability of each side, renormalised over the labels that take one; empty without polarity."""
+        if not self.has_polarity:
+            return {}
         codes = self.polarity_codes()
         positive = probs[:, codes == 1].sum(axis=1)
         negative = probs[:, codes == 0].sum(axis=1)
@@ -102,16 +141,27 @@ class Taxonomy(BaseModel):
         return {Polarity.POSITIVE: positive / total, Polarity.NEGATIVE: negative / total}
 
 
-def _emotions(positive: Sequence[str], negative: Sequence[str]) -> tuple[Emotion, ...]:
-    sides = [(name, Polarity.POSITIVE) for name in positive] + [(name, Polarity.NEGATIVE) for name in negative]
-    return tuple(Emotion(name=name, polarity=polarity) for name, polarity in sorted(sides))
+def taxonomy_names() -> list[str]:
+    """Label sets that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.json"))
 
 
-MIKELS = Taxonomy(
-    name="mikels",
-    emotions=_emotions(
-        positive=("amusement", "awe", "contentment", "excitement"),
-        negative=("anger", "disgust", "fear", "sadness"),
-    ),
-    wheel=("amusement", "contentment", "awe", "excitement", "fear", "sadness", "disgust", "anger"),
-)
+def read_taxonomy(source: str | Path) -> Taxonomy:
+    """Read a shipped label set by name, or a JSON file of the same form.
+
+    Raises TaxonomyError naming the shipped ones and the nearest, or what is wrong with the file.
+    """
+    path = SHIPPED / f"{source}.json" if str(source) in taxonomy_names() else Path(source)
+    if not path.is_file():
+        near = difflib.get_close_matches(str(source), taxonomy_names(), n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise TaxonomyError(f"no label set or file {str(source)!r}; label sets: {', '.join(taxonomy_names())}{hint}")
+    try:
+        return Taxonomy.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise TaxonomyError(f"{path} is not a label set: {reasons}") from error
+
+
+MIKELS: Final = read_taxonomy("mikels")
+"""Read while importing: it is a file of this package, like the modules themselves."""

@@ -21,6 +21,7 @@ from emotion.bundle import Bundle
 from emotion.cuda import cuda_failure
 from emotion.errors import DeviceLostError, RuntimeUnavailableError
 from emotion.network.net import EmotionNet, Outputs
+from emotion.network.taps import Taps
 from emotion.runtime import Device, Precision, RawOutputs
 
 BATCH_SIZES: Final = (1, 2, 4, 8, 16)
@@ -42,7 +43,7 @@ class TorchRuntime:
     Args:
         bundle: the model.
         device: CPU or CUDA.
-        precision: of the backbone; sentiment vector and head stay in float32.
+        precision: of the backbone; sentiment vector, head and familiarity stay in float32.
 
     Raises:
         RuntimeUnavailableError: CUDA is asked for and absent, or the GPU lacks the precision.
@@ -66,7 +67,7 @@ class TorchRuntime:
             self._executor: _Executor = _Graphs(net, size_px) if device is Device.CUDA else _Eager(net)
 
     def run(self, pixels: PixelBatch) -> RawOutputs:
-        """Embeddings and logits of prepared pictures.
+        """Everything the network says of prepared pictures.
 
         Raises:
             DeviceMemoryError: this batch did not fit on the GPU.
@@ -74,13 +75,14 @@ class TorchRuntime:
         """
         with self._lock, self._watched():
             parts = [self._run_padded(pixels[start:end]) for start, end in _parts(len(pixels))]
-        return RawOutputs(np.concatenate([p.embeddings for p in parts]), np.concatenate([p.logits for p in parts]))
+        present = [[output for output in part if output is not None] for part in parts]
+        return RawOutputs(*(np.concatenate(of_parts) for of_parts in zip(*present, strict=True)))
 
     def _run_padded(self, pixels: PixelBatch) -> RawOutputs:
         n = len(pixels)
         n_padded = next(size for size in BATCH_SIZES if size >= n)
         outputs = self._executor.run(pixels, n_padded)
-        return RawOutputs(outputs.embeddings[:n], outputs.logits[:n])
+        return RawOutputs(*(output[:n] for output in outputs if output is not None))
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -118,9 +120,9 @@ class _ServedNet(nn.Module):
         net.backbone.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> Outputs:
-        taps = self.net.backbone(pixels.to(self.dtype, memory_format=torch.channels_last))
-        levels = [level.float() for level in taps.levels]
-        return Outputs(self.net.sentiment_vector(levels), self.net.head(taps.pooled.float()))
+        views = self.net.views(pixels).to(self.dtype, memory_format=torch.channels_last)
+        taps = self.net.backbone(views)
+        return self.net.read(Taps([level.float() for level in taps.levels], taps.pooled.float()))
 
 
 class _Eager:
@@ -131,7 +133,7 @@ class _Eager:
 
     def run(self, pixels: PixelBatch, n_padded: int) -> RawOutputs:  # noqa: ARG002 - padding only costs here
         outputs = self._net(torch.from_numpy(pixels))
-        return RawOutputs(outputs.embedding.numpy(), outputs.logits.numpy())
+        return RawOutputs(*(output.numpy() for output in outputs.present()))
 
 
 class _Graphs:
@@ -164,8 +166,8 @@ class _Graph:
         self._graph = torch.cuda.CUDAGraph()
         # thread_local: what another thread does on the GPU meanwhile does not spoil the capture.
         with torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
-            self._outputs: Outputs = net(self._pixels)
-        self._host_outputs = Outputs(*(torch.empty(o.shape, pin_memory=True) for o in self._outputs))
+            self._outputs: list[Tensor] = net(self._pixels).present()
+        self._host_outputs = [torch.empty(output.shape, pin_memory=True) for output in self._outputs]
 
     def run(self, pixels: PixelBatch) -> RawOutputs:
         """Rows of the padding are whatever the former batch left there."""

@@ -5,9 +5,28 @@ from emotion.taxonomy import Polarity, Taxonomy
 from index.catalog import Catalog, CatalogEntry, PictureState
 from index.snapshot import Snapshot
 from service.errors import UnknownImageError
-from service.schemas import GalleryPicture, Mood, NeighboursAnswer, PolarityProbabilities, QueryMood, SearchResult
+from service.inference import Prediction
+from service.schemas import (
+    Classification,
+    GalleryPicture,
+    Mood,
+    NeighboursAnswer,
+    PolarityProbabilities,
+    QueryMood,
+    SearchResult,
+)
 
 _DECIMALS = 6
+
+
+def classification(taxonomy: Taxonomy, prediction: Prediction, model_id: str) -> Classification:
+    """All that the model says of a picture."""
+    return Classification(
+        **query_mood(taxonomy, prediction.probabilities).model_dump(),
+        familiarity=None if prediction.familiarity is None else _rounded(prediction.familiarity),
+        unfamiliar=prediction.unfamiliar,
+        model_id=model_id,
+    )
 
 
 def query_mood(taxonomy: Taxonomy, probabilities: Probabilities) -> QueryMood:
@@ -26,7 +45,7 @@ def mood(taxonomy: Taxonomy, probabilities: Probabilities) -> Mood:
     best = int(probabilities.argmax())
     sides = _polarity_probabilities(taxonomy, probabilities)
     polarity = None
-    if sides.positive or sides.negative:
+    if sides is not None:
         polarity = Polarity.POSITIVE if sides.positive >= sides.negative else Polarity.NEGATIVE
     return Mood(emotion=taxonomy.names[best], polarity=polarity, confidence=_rounded(probabilities[best]))
 
@@ -95,8 +114,10 @@ def _is_shown(entry: CatalogEntry | None) -> bool:
     return entry is None or entry.state is not PictureState.DELETED
 
 
-def _polarity_probabilities(taxonomy: Taxonomy, probabilities: Probabilities) -> PolarityProbabilities:
+def _polarity_probabilities(taxonomy: Taxonomy, probabilities: Probabilities) -> PolarityProbabilities | None:
     sides = taxonomy.polarity_probabilities(probabilities[None])
+    if not sides:
+        return None
     return PolarityProbabilities(**{side.value: _rounded(values[0]) for side, values in sides.items()})
 
 

@@ -47,6 +47,8 @@ CLASSIFICATION: Final[dict[str, Any]] = {
     "confidence": 0.583,
     "probabilities": _PROBABILITIES,
     "polarity_probabilities": {"positive": 0.925, "negative": 0.075},
+    "familiarity": 0.62,
+    "unfamiliar": False,
     "model_id": _MODEL_ID,
 }
 SEARCH: Final[dict[str, Any]] = {

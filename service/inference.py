@@ -38,6 +38,9 @@ class Prediction(NamedTuple):
     """L2-normalised."""
     probabilities: Probabilities
     """In the taxonomy's order."""
+    familiarity: float | None = None
+    """Share of ordinary pictures that are as far from the training pictures; None where the model cannot say."""
+    unfamiliar: bool | None = None
 
 
 class _Waiting(NamedTuple):
@@ -140,9 +143,10 @@ class ModelLane:
         except Exception as error:
             self._answer_failed(batch, error)
             return
-        for one, embedding, probabilities in zip(batch, predictions.embeddings, predictions.probabilities, strict=True):
-            if np.isfinite(embedding).all() and np.isfinite(probabilities).all():
-                one.answer.set_result(Prediction(embedding, probabilities))
+        for row, one in enumerate(batch):
+            prediction = _row(predictions, row)
+            if all(np.isfinite(part).all() for part in prediction if part is not None):
+                one.answer.set_result(prediction)
             else:
                 one.answer.set_exception(ModelOutputError("the model gave numbers that are not finite"))
 
@@ -155,3 +159,10 @@ class ModelLane:
         _log.warning("a batch of %d failed (%r); running its pictures one by one", len(batch), error)
         for one in batch:
             self._answer([one])
+
+
+def _row(predictions: Predictions, row: int) -> Prediction:
+    embedding, probabilities = predictions.embeddings[row], predictions.probabilities[row]
+    if predictions.familiarity is None or predictions.unfamiliar is None:
+        return Prediction(embedding, probabilities)
+    return Prediction(embedding, probabilities, float(predictions.familiarity[row]), bool(predictions.unfamiliar[row]))

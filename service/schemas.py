@@ -27,7 +27,7 @@ class Mood(Answer):
 
     emotion: str = Field(description="The most probable emotion.")
     polarity: Polarity | None = Field(
-        description="The side with the larger summed probability; null where no emotion takes one."
+        description="The side with the larger summed probability; null where the label set has not two sides."
     )
     confidence: float = Field(description="Probability of `emotion`.")
 
@@ -36,12 +36,21 @@ class QueryMood(Mood):
     """The model's opinion of a picture in full."""
 
     probabilities: dict[str, float] = Field(description="Probability of every emotion; they sum to 1.")
-    polarity_probabilities: PolarityProbabilities
+    polarity_probabilities: PolarityProbabilities | None = Field(
+        description="Null where the label set has not two sides."
+    )
 
 
 class Classification(QueryMood):
     """Answer of /classify."""
 
+    familiarity: float | None = Field(
+        description="Share of ordinary pictures that are at least as unlike what the model learnt from: 1 is perfectly "
+        "ordinary, 0 unlike every one of them; null where the model does not measure it."
+    )
+    unfamiliar: bool | None = Field(
+        description="Whether the picture is so unlike what the model learnt from that its mood is a guess."
+    )
     model_id: str
 
 
@@ -148,7 +157,7 @@ class TaxonomyFacts(Answer):
 
     name: str
     emotions: list[EmotionFacts]
-    wheel: list[str] | None = Field(description="The emotions in the order of Mikels' wheel.")
+    wheel: list[str] | None = Field(description="The emotions round the wheel; null where the label set has none.")
 
 
 class ModelFacts(Answer):

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from emotion.bundle import ONNX_NAME, WEIGHTS_NAME, Bundle, Provenance, write_bundle
+from emotion.familiarity import FamiliarityScale
 from emotion.network.spec import NetworkSpec, SentimentVectorSpec
 from emotion.predictor import Predictor
 from emotion.preprocess import PreprocessSpec
@@ -16,10 +17,15 @@ from emotion.runtime import Device, Precision, RawOutputs
 from emotion.taxonomy import MIKELS
 
 DIM = 8
+ROUGHNESS = tuple(np.linspace(0, 0.12, 101).round(4).tolist())
+"""Distances that the fake runtime gives smooth pictures."""
 
 
 class FakeRuntime:
-    """Embeds a picture as the means of its quarters in two channels; the logits are that vector, sharpened."""
+    """Embeds a picture as the means of its quarters in two channels; the logits are that vector, sharpened.
+
+    The rougher a picture, the less familiar: its distance is the mean step from a pixel to the one beside it.
+    """
 
     name = "fake"
     device = Device.CPU
@@ -34,7 +40,8 @@ class FakeRuntime:
         b, _, h, w = pixels.shape
         quarters = pixels[:, :2].reshape(b, 2, 2, h // 2, 2, w // 2).mean(axis=(3, 5)).reshape(b, DIM)
         embeddings = (quarters + 1e-3).astype(np.float32)
-        return RawOutputs(embeddings, (4 * embeddings).astype(np.float32))
+        roughness = np.abs(np.diff(pixels, axis=3)).mean(axis=(1, 2, 3))
+        return RawOutputs(embeddings, (4 * embeddings).astype(np.float32), roughness.astype(np.float32))
 
 
 def tiny_bundle(path: Path, salt: str = "", **changes: Any) -> Bundle:
@@ -48,7 +55,8 @@ def tiny_bundle(path: Path, salt: str = "", **changes: Any) -> Bundle:
         "name": "tiny",
         "taxonomy": MIKELS,
         "preprocess": PreprocessSpec(size_px=16),
-        "network": NetworkSpec(sentiment_vector=SentimentVectorSpec(n_filters=1, n_levels=DIM)),
+        "network": NetworkSpec(sentiment_vector=SentimentVectorSpec(n_filters=1, n_levels=DIM), familiarity_rank=4),
+        "familiarity": FamiliarityScale(quantiles=ROUGHNESS),
         "provenance": Provenance(
             created=datetime(2026, 1, 1, tzinfo=UTC),
             version="0.0.0",
@@ -77,6 +85,14 @@ def encoded(seed: int, fmt: str = "PNG", size: tuple[int, int] = (40, 30), **opt
     """An encoded picture."""
     buffer = BytesIO()
     picture(seed, size).save(buffer, fmt, **options)
+    return buffer.getvalue()
+
+
+def noise(seed: int = 0) -> bytes:
+    """A picture of noise, as no photo is."""
+    buffer = BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Command line of the trainer: fit, evaluate, robustness, crossval, networks."""
+"""Command line of the trainer: fit, evaluate, crossval, compare, card, robustness, data, taxonomies, networks, ..."""
 
 import json
 import time
@@ -11,6 +11,7 @@ from emotion import console
 from emotion.console import EXIT_INTERRUPTED, say
 from emotion.errors import ConfigError, DataError
 from emotion.runtime import Device, Precision
+from training.data.layouts import Layout
 
 if TYPE_CHECKING:
     from emotion.bundle import Bundle
@@ -25,11 +26,15 @@ app = typer.Typer(
     help="Train, evaluate and export models of picture emotions.",
 )
 
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Look at labelled pictures.")
+app.add_typer(data_app, name="data")
+
 ConfigOption = Annotated[str, typer.Option(help="A preset's name or a TOML file.")]
-DataOption = Annotated[Path, typer.Option(help="A CSV manifest, or a folder with manifest.csv or class folders.")]
+DataOption = Annotated[Path, typer.Option(help="Labelled pictures: a CSV or a folder, see docs/data.md.")]
 OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override: section.key=value; repeatable.")]
 LabelOption = Annotated[str | None, typer.Option(help="The manifest's column to read labels from.")]
+LayoutOption = Annotated[Layout | None, typer.Option(help="How the data lies on disk, where that is not clear.")]
 
 
 @app.command()
@@ -42,6 +47,7 @@ def fit(
     gallery: Annotated[Path | None, typer.Option(help="Pictures to index with the new model.")] = None,
     store: Annotated[Path | None, typer.Option(help="Where the index of --gallery goes.")] = None,
     label_column: LabelOption = None,
+    layout: LayoutOption = None,
 ) -> None:
     """Train a model; writes OUT/bundle, OUT/metrics.json and, judged on the validation part, OUT/report.html.
 
@@ -70,7 +76,7 @@ def fit(
     if gallery is not None and not read_collection(gallery):
         raise DataError(f"--gallery {gallery} holds no pictures")
     with join_processes(pick_device(training_config.loop.device)) as processes:
-        samples = processes.from_main(lambda: _read(training_config, data, label_column, out))
+        samples = processes.from_main(lambda: _read(training_config, data, label_column, layout, out))
         try:
             bundle, metrics = fit_and_assess(
                 training_config, samples, out, data_name=data.name, resume=resume, processes=processes
@@ -89,6 +95,7 @@ def evaluate(
     out: OutOption,
     gallery: Annotated[Path | None, typer.Option(help="Labelled pictures to search; leave-one-out without.")] = None,
     label_column: LabelOption = None,
+    layout: LayoutOption = None,
     device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
     precision: Annotated[Precision, typer.Option(help="Arithmetic of the model.")] = Precision.FP32,
     keep_training_pictures: Annotated[
@@ -109,7 +116,7 @@ def evaluate(
 
     refuse_several("evaluate")
     predictor = Predictor.open(bundle, device, precision)
-    queries, skipped = read_samples(data, predictor.taxonomy, label_column)
+    queries, skipped = read_samples(data, predictor.taxonomy, label_column, layout)
     database = None
     if not keep_training_pictures:
         queries = leave_out_training_pictures(predictor.bundle, queries)
@@ -130,6 +137,7 @@ def robustness(
     data: DataOption,
     out: OutOption,
     label_column: LabelOption = None,
+    layout: LayoutOption = None,
     device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
 ) -> None:
     """Judge a bundle on pictures that were cropped, recompressed, darkened, ...; prints a table, writes a JSON file.
@@ -146,7 +154,7 @@ def robustness(
 
     refuse_several("robustness")
     predictor = Predictor.open(bundle, device)
-    samples, skipped = read_samples(data, predictor.taxonomy, label_column)
+    samples, skipped = read_samples(data, predictor.taxonomy, label_column, layout)
     rows = measure_robustness(predictor, leave_out_training_pictures(predictor.bundle, samples))
     report_skipped(skipped, out)
     target = out / "robustness.json"
@@ -154,6 +162,31 @@ def robustness(
     target.write_text(json.dumps(as_json(rows), indent=1) + "\n")
     print(as_table(rows))
     say(f"written: {target}")
+
+
+@app.command()
+def familiarity(
+    bundle: Annotated[Path, typer.Option(help="A bundle written by `fit`.")],
+    data: Annotated[Path, typer.Option(help="Pictures of the kind that the model is for, labelled or not.")],
+    others: Annotated[list[Path] | None, typer.Option(help="Pictures to compare with them; repeatable.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
+    precision: Annotated[Precision, typer.Option(help="Arithmetic of the model.")] = Precision.FP32,
+) -> None:
+    """Measure how well a bundle tells non-photos (noise, text, charts, ...) from pictures like those it learnt from.
+
+    Pictures the bundle was trained on are left out. AUC: how often a picture of that kind is less familiar than one
+    of `--data`; .5 is chance.
+
+    Example: `python -m training familiarity --bundle runs/first/bundle --data photos --others paintings`
+    """
+    from emotion.predictor import Predictor
+    from training.distributed import refuse_several
+    from training.evaluation.familiarity import as_json, as_table, measure_familiarity
+
+    refuse_several("familiarity")
+    rows = measure_familiarity(Predictor.open(bundle, device, precision), data, others or ())
+    print(json.dumps(as_json(rows), indent=1) if json_ else as_table(rows))
 
 
 @app.command()
@@ -169,8 +202,12 @@ def crossval(
     ] = None,
     fold_seed: Annotated[int, typer.Option(help="Seed of the split; the recipe's own is in the config.")] = 0,
     label_column: LabelOption = None,
+    layout: LayoutOption = None,
 ) -> None:
     """Cross-validate a recipe; done folds are kept, so the same command goes on after an interrupt.
+
+    Writes OUT/crossval.json and OUT/report.html over all test pictures. The preset `probe` trains nothing and is what
+    a recipe has to beat: see `compare`.
 
     Examples:
 
@@ -187,7 +224,7 @@ def crossval(
 
     refuse_several("crossval")
     training_config = load_config(config, set_)
-    samples, skipped = read_samples(data, load_taxonomy(training_config), label_column)
+    samples, skipped = read_samples(data, load_taxonomy(training_config), label_column, layout)
     report_skipped(skipped, out)
     split = load_or_make_folds(out / "folds.json", samples, n_folds, fold_seed)
     only = None if folds is None else [_fold_number(part, n_folds) for part in folds.split(",")]
@@ -197,7 +234,113 @@ def crossval(
         samples = [sample for sample in samples if split[sample.digest] != inner]
     summary = cross_validate(training_config, samples, split, out, data_name=data.name, only=only)
     print(json.dumps({name: summary[name] for name in ("mean", "sd", "calibration")}, indent=1))
-    say(f"written: {out / 'crossval.json'}")
+    say(f"written: {out / 'crossval.json'}, {out / 'report.html'}")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Outputs of `crossval` on the same folds; the first is the base.")],
+    json_: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+) -> None:
+    """Compare recipes on the same folds: every figure, the difference, and its paired bootstrap 95 % interval.
+
+    Pictures are resampled within their folds. What another seed of the training would change is not in the interval,
+    and of twenty differences that are nothing one is marked by chance.
+
+    Example: `python -m training compare runs/probe runs/default`
+    """
+    from training.evaluation.out_of_fold import read_run
+    from training.evaluation.paired import as_json, as_table, check_same_pictures
+    from training.evaluation.paired import compare as compare_runs
+
+    if len(runs) < 2:
+        raise ConfigError("compare takes two outputs of `crossval` or more; the first is what the others are held to")
+    baseline, *others = [read_run(path) for path in runs]
+    for other in others:
+        check_same_pictures(baseline, other)
+    found = [compare_runs(baseline, other) for other in others]
+    if json_:
+        rows = [{"run": str(o.path), "figures": as_json(d)} for o, d in zip(others, found, strict=True)]
+        print(json.dumps({"baseline": str(runs[0]), "compared": rows}))
+    else:
+        print("\n\n".join(as_table(d, str(runs[0]), str(o.path)) for o, d in zip(others, found, strict=True)))
+
+
+@app.command()
+def card(
+    bundle: Annotated[Path, typer.Option(help="The bundle that the card is of.")],
+    crossval: Annotated[Path, typer.Option(help="Output of `crossval` with the same recipe.")],
+    robustness: Annotated[Path | None, typer.Option(help="robustness.json of `robustness`.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Output of `crossval` to compare with.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write; README.md in the bundle without.")] = None,
+) -> None:
+    """Write a model card in Markdown: use, limits, terms, recipe and measured quality, all out of the files.
+
+    Example: `python -m training card --bundle runs/first/bundle --crossval runs/cv --baseline runs/probe`
+    """
+    from training.evaluation.card import write_card
+
+    target = out or bundle / "README.md"
+    write_card(target, bundle, crossval, robustness=robustness, baseline=baseline)
+    say(f"written: {target}")
+
+
+@data_app.command("inspect")
+def inspect_data(
+    data: DataOption,
+    taxonomy: Annotated[str | None, typer.Option(help="A label set's name or file; else the config's.")] = None,
+    layout: LayoutOption = None,
+    label_column: LabelOption = None,
+    config: ConfigOption = "default",
+    set_: SetOption = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for inspect.json and contact-sheet.png.")] = None,
+) -> None:
+    """Count, measure and check labelled pictures before training on them; every picture is read.
+
+    Says how many there are of each emotion, which are there twice or under two labels, which cannot be read and why,
+    and how large they are. Exit code 1 where `fit` with this config would fail.
+
+    Examples:
+
+    `python -m training data inspect --data photos --out runs/look`
+
+    `python -m training data inspect --data emotion6 --taxonomy emotion6-neutral`
+    """
+    from training.config import load_config
+    from training.data.contact_sheet import write_contact_sheet
+    from training.data.inspection import as_json, as_text, inspect
+    from training.run import load_taxonomy
+
+    named = [] if taxonomy is None else [f"data.taxonomy={json.dumps(taxonomy)}"]
+    training_config = load_config(config, [*(set_ or []), *named])
+    found = inspect(data, training_config, load_taxonomy(training_config), layout, label_column)
+    print(as_text(found))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "inspect.json").write_text(json.dumps(as_json(found), indent=1) + "\n")
+        write_contact_sheet(out / "contact-sheet.png", found.samples, found.taxonomy)
+        say(f"written: {out / 'inspect.json'}, {out / 'contact-sheet.png'}")
+    if found.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def taxonomies(
+    json_: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+) -> None:
+    """List the label sets for `data.taxonomy` with their emotions.
+
+    Your own is a JSON file of the same form, see docs/data.md.
+
+    Example: `python -m training fit --data photos --out runs/first --set data.taxonomy=plutchik`
+    """
+    from emotion.taxonomy import read_taxonomy, taxonomy_names
+
+    shipped = [read_taxonomy(name) for name in taxonomy_names()]
+    if json_:
+        print(json.dumps([taxonomy.model_dump(mode="json") for taxonomy in shipped], indent=1))
+    else:
+        print("\n\n".join(taxonomy.described() for taxonomy in shipped))
 
 
 @app.command()
@@ -218,12 +361,14 @@ def networks(
     print(as_json(facts) if json_ else as_table(facts))
 
 
-def _read(config: "TrainingConfig", data: Path, label_column: str | None, out: Path) -> "list[Sample]":
+def _read(
+    config: "TrainingConfig", data: Path, label_column: str | None, layout: Layout | None, out: Path
+) -> "list[Sample]":
     from training.data.samples import class_counts, read_samples, report_skipped
     from training.run import load_taxonomy
 
     taxonomy = load_taxonomy(config)
-    samples, skipped = read_samples(data, taxonomy, label_column)
+    samples, skipped = read_samples(data, taxonomy, label_column, layout)
     report_skipped(skipped, out)
     counts = class_counts(samples, taxonomy)
     say(f"{len(samples)} pictures: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
@@ -240,7 +385,7 @@ def _finish(bundle: "Bundle", figures: dict[str, Any], out: Path, gallery: Path 
 
 
 def _refuse_to_overwrite(out: Path, *, resume: bool) -> None:
-    if not resume and (out / "checkpoint.pt").exists():
+    if not resume and any((out / name).exists() for name in ("checkpoint.pt", "bundle")):
         raise ConfigError(f"{out} holds a run already; add --resume to go on with it, or choose another --out")
 
 

@@ -12,6 +12,7 @@ from emotion.runtime import Device, open_runtime
 from emotion.torch_runtime import TorchRuntime
 from training.data.samples import Sample
 from training.evaluation.evaluate import evaluate, score
+from training.evaluation.familiarity import familiarity_figures
 from training.evaluation.report import write_report
 
 
@@ -52,7 +53,7 @@ def assess(
     )
     protocol = "leave-one-out" if gallery is None else f"against a gallery of {len(gallery)} pictures"
     made_by = {"model_id": predictor.model_id, "precision": predictor.precision.value}
-    return evaluation.figures() | {"protocol": protocol} | made_by
+    return evaluation.figures() | familiarity_figures(scored) | {"protocol": protocol} | made_by
 
 
 def leave_out_queries(bundle: Bundle, gallery: Sequence[Sample], queries: Sequence[Sample]) -> list[Sample]:

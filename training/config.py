@@ -4,12 +4,12 @@ import difflib
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emotion.errors import ConfigError
-from emotion.network.spec import LITE0, NetworkSpec
+from emotion.network.spec import LITE0, ExtraBackbone, NetworkSpec
 from emotion.preprocess import PreprocessSpec
 from emotion.runtime import Device
 from training.losses.mining import Mining
@@ -54,11 +54,36 @@ class Monitor(StrEnum):
     MEAN_AP = "mAP"
 
 
+class EmbeddingLoss(StrEnum):
+    """The loss on the embedding, beside the cross entropy; see docs/losses.md."""
+
+    SENTIMENT = "sentiment"
+    """Same emotion nearer than same polarity, same polarity nearer than opposite, on wheel-weighted distances."""
+    ADAPTIVE = "adaptive"
+    """Likewise, with wider margins for pairs that the class head confuses."""
+    TRIPLET = "triplet"
+    """Same emotion nearer than another."""
+    HIERARCHICAL_AP = "hierarchical_ap"
+    """Average precision itself, smooth, with the same polarity relevant in part."""
+    CENTER = "center"
+    N_PAIR = "n_pair"
+    PROXY_ANCHOR = "proxy_anchor"
+    MULTI_SIMILARITY = "multi_similarity"
+    SUP_CON = "sup_con"
+    NONE = "none"
+    """Cross entropy alone; the sentiment vector learns only through the layers it shares with the class head."""
+
+    @property
+    def needs_polarity(self) -> bool:
+        """Whether it has nothing to learn from emotions that take no two sides."""
+        return self in (EmbeddingLoss.SENTIMENT, EmbeddingLoss.ADAPTIVE)
+
+
 class DataConfig(_Closed):
     """Which pictures, and how they come in batches."""
 
-    taxonomy: Path | None = None
-    """A label set as JSON; Mikels' eight emotions by default."""
+    taxonomy: str = "mikels"
+    """A label set: the name of a shipped one (`python -m training taxonomies`) or a JSON file, see docs/data.md."""
     validation_fraction: float = Field(default=0.1, ge=0, le=0.5)
     """Part of the training pictures that early stopping watches; 0 trains on all of them, to the last epoch."""
     batch_size: int = Field(default=64, gt=1)
@@ -78,6 +103,11 @@ class AugmentConfig(_Closed):
     flip: bool = True
     jitter: float = Field(default=0.0, ge=0, le=1)
     """Strength of brightness, contrast and saturation changes."""
+    mixup: float = Field(default=0.0, ge=0)
+    """Alpha of Beta(alpha, alpha): the class head learns from mixed pictures in place of plain ones; 0 is off. The
+    sentiment vector goes on learning from plain ones, so each step puts twice as many pictures through the net."""
+    cutmix: float = Field(default=0.0, ge=0)
+    """Likewise, with a box of another picture pasted in; with both, each step takes either."""
     degrade: float = Field(default=0.0, ge=0, le=1)
     """Share of views that are blurred, and share that are recompressed, as pictures on the web are."""
 
@@ -88,28 +118,122 @@ class NetworkConfig(NetworkSpec):
     pretrained: bool = True
     """Start from ImageNet weights."""
     weights: Path | None = None
-    """ImageNet weights of a backbone other than lite0: a .safetensors or .pth file, see docs/networks.md."""
+    """ImageNet weights from a file, .safetensors or .pth; lite0, lite1 and lite2 need none (docs/networks.md)."""
     freeze_trunk: bool = False
     freeze_batch_norm: bool = True
     """Keep ImageNet's batch-norm statistics: a few hundred pictures estimate worse ones."""
     head_init: Init = Init.PROBE
     sv_init: Init = Init.PROBE
+    probe_views: int = Field(default=1, ge=1, le=10)
+    """Views of a picture that the probe sees: 1 as served, 3 with the whole picture squashed, also larger, 5 with
+    a mirror image and a close crop, 10 with a wide crop and the other mirror images."""
     polarity_scale: float = Field(default=1.5, ge=0)
     """Weight of polarity in a sentiment vector that starts from the probe."""
+    familiarity_rank: int = Field(default=256, ge=0)
+    """Directions of the distance to the training pictures, fitted after training; 0 leaves it out of the bundle."""
 
     def spec(self) -> NetworkSpec:
-        """The part that a bundle records."""
-        return NetworkSpec.model_validate(self.model_dump(include=set(NetworkSpec.model_fields)))
+        """The part that a bundle records, before the distance to the training pictures is fitted."""
+        fields = self.model_dump(include=set(NetworkSpec.model_fields))
+        return NetworkSpec.model_validate(fields | {"familiarity_rank": 0})
+
+
+class TripletConfig(_Closed):
+    """Settings of the triplet loss."""
+
+    margin: float = Field(default=0.2, ge=0)
+
+
+class HierarchicalAPConfig(_Closed):
+    """Settings of the hierarchical average precision."""
+
+    temperature: float = Field(default=0.01, gt=0)
+    """Of the sigmoid that stands for the step in a rank, on cosines; larger is smoother and less like a rank."""
+    polarity_relevance: float = Field(default=0.25, ge=0, le=1)
+    """Relevance of the same polarity; a quarter leaves more of it with the emotion: 1 against 3 x 1/4 of Mikels'."""
+
+
+class NPairConfig(_Closed):
+    """Settings of the N-pair loss."""
+
+    temperature: float = Field(default=0.1, gt=0)
+    """Divides the cosines, which the paper's unbounded embeddings do not need."""
+
+
+class ProxyAnchorConfig(_Closed):
+    """Settings of the proxy anchor loss."""
+
+    margin: float = Field(default=0.1, ge=0)
+    alpha: float = Field(default=32.0, gt=0)
+    """Sharpness: how much more the hard pictures count."""
+
+
+class MultiSimilarityConfig(_Closed):
+    """Settings of the multi-similarity loss."""
+
+    alpha: float = Field(default=2.0, gt=0)
+    """Sharpness among positives."""
+    beta: float = Field(default=50.0, gt=0)
+    """Sharpness among negatives."""
+    base: float = Field(default=0.5, ge=-1, le=1)
+    """The cosine below which positives and above which negatives cost."""
+    epsilon: float = Field(default=0.1, ge=0)
+    """How far a pair may be from violating the order and still be mined."""
+
+
+class SupConConfig(_Closed):
+    """Settings of the supervised contrastive loss."""
+
+    temperature: float = Field(default=0.1, gt=0)
 
 
 class LossConfig(_Closed):
-    """E = (1 - w) E_cls + w E_sml."""
+    """E = (1 - w) E_cls + w E_emb."""
 
+    embedding: EmbeddingLoss = EmbeddingLoss.SENTIMENT
     w: float = Field(default=0.5, ge=0, le=1)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     alpha1: float = Field(default=0.2, ge=0)
     alpha2: float = Field(default=0.1, ge=0)
     mining: Mining = Mining.SEMI_HARD
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    polarity_weight: float = Field(default=0.0, ge=0)
+    """Adds the same loss on polarity labels; for the losses that know no polarity by themselves."""
+    triplet: TripletConfig = TripletConfig()
+    hierarchical_ap: HierarchicalAPConfig = HierarchicalAPConfig()
+    n_pair: NPairConfig = NPairConfig()
+    proxy_anchor: ProxyAnchorConfig = ProxyAnchorConfig()
+    multi_similarity: MultiSimilarityConfig = MultiSimilarityConfig()
+    sup_con: SupConConfig = SupConConfig()
+
+    @model_validator(mode="after")
+    def _check_every_setting_counts(self) -> Self:
+        """Refuse what the chosen loss does not read, unless it has its default: a written config names everything."""
+        for name, losses in _READ_BY.items():
+            if self.embedding not in losses and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(
+                    f"loss.{name} does nothing with loss.embedding={self.embedding}; "
+                    f"it belongs to {', '.join(sorted(losses))}"
+                )
+        return self
+
+
+_WITH_PARAMETERS: Final = frozenset({EmbeddingLoss.CENTER, EmbeddingLoss.PROXY_ANCHOR})
+_ON_LABELS: Final = _WITH_PARAMETERS | {EmbeddingLoss.N_PAIR, EmbeddingLoss.MULTI_SIMILARITY, EmbeddingLoss.SUP_CON}
+_SENTIMENTS: Final = frozenset({EmbeddingLoss.SENTIMENT, EmbeddingLoss.ADAPTIVE})
+_READ_BY: Final[dict[str, frozenset[EmbeddingLoss]]] = {
+    "w": frozenset(EmbeddingLoss) - {EmbeddingLoss.NONE},
+    "alpha1": _SENTIMENTS,
+    "alpha2": _SENTIMENTS,
+    "mining": _SENTIMENTS | {EmbeddingLoss.TRIPLET},
+    "polarity_weight": _ON_LABELS,
+    "triplet": frozenset({EmbeddingLoss.TRIPLET}),
+    "hierarchical_ap": frozenset({EmbeddingLoss.HIERARCHICAL_AP}),
+    "n_pair": frozenset({EmbeddingLoss.N_PAIR}),
+    "proxy_anchor": frozenset({EmbeddingLoss.PROXY_ANCHOR}),
+    "multi_similarity": frozenset({EmbeddingLoss.MULTI_SIMILARITY}),
+    "sup_con": frozenset({EmbeddingLoss.SUP_CON}),
+}
+"""Which losses read a setting of LossConfig; the others are read by all."""
 
 
 class OptimConfig(_Closed):
@@ -121,6 +245,13 @@ class OptimConfig(_Closed):
     """Sentiment vector; raise it tenfold when it starts from random filters."""
     lr_head: float = Field(default=5e-5, gt=0)
     """Class head: low, because the probe it starts from is already regularised."""
+    lr_loss: float = Field(default=1e-2, gt=0)
+    """Centres or proxies of the loss on the embedding: high, because they start from nothing."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """What a stage's rate is multiplied by for the next one nearer the input, timm's networks only; 1 is off."""
+    unfreeze_epochs: int = Field(default=0, ge=0)
+    """Begin with the trunk held still and let go of one more stage every so many epochs, the deepest first, timm's
+    networks only; 0 trains all from the start. Batch-norm statistics follow network.freeze_batch_norm throughout."""
     weight_decay: float = Field(default=0.05, ge=0)
     schedule: Schedule = Schedule.COSINE
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
@@ -131,13 +262,23 @@ class OptimConfig(_Closed):
 class LoopConfig(_Closed):
     """How long, how precise, and when to stop."""
 
-    epochs: int = Field(default=12, gt=0)
+    epochs: int = Field(default=12, ge=0)
+    """0 trains nothing: the network stays as it was started, which is the baseline of the preset `probe`."""
     patience: int = Field(default=0, ge=0)
     """Stop when the monitored figure has not risen for so many epochs; 0 runs to the end."""
     monitor: Monitor = Monitor.SCORE
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     """Exponential moving average of the weights; 0 is off."""
+    finetuned_share: float = Field(default=1.0, gt=0, le=1)
+    """Weights given out = this share of the trained ones + the rest of those at the start (Wortsman et al., CVPR 2022):
+    keeps what the start knew and fine-tuning forgets. For a start from the probe; 1 is off."""
     device: Device = Device.AUTO
+    cache_views: int = Field(default=0, ge=0)
+    """With a frozen trunk: run it once over so many random views of each picture and train on what it gave; 0 runs it
+    at every step. Epochs beyond that number see the views again; as many views as epochs change nothing but
+    rounding."""
+    cache_views_gb: float = Field(default=6.0, gt=0)
+    """Memory that the cache may take, in each training process."""
     autocast: bool = True
     """bf16 autocast in the backbone."""
 
@@ -173,7 +314,23 @@ class TrainingConfig(_Closed):
     def _check(self) -> Self:
         if self.loop.patience and self.data.validation_fraction == 0:
             raise ValueError("loop.patience needs data.validation_fraction above 0")
+        if self.loop.cache_views and not self.network.freeze_trunk:
+            raise ValueError("loop.cache_views needs network.freeze_trunk=true: a trunk that learns gives other maps")
+        if self.loop.cache_views and (self.augment.mixup or self.augment.cutmix):
+            raise ValueError("loop.cache_views keeps no pictures that augment.mixup and augment.cutmix could mix")
+        for key, neutral in (("layer_decay", 1), ("unfreeze_epochs", 0)):
+            if getattr(self.optim, key) != neutral:
+                _check_stages(f"optim.{key}", self.network)
+        if self.optim.lr_loss != OptimConfig().lr_loss and self.loss.embedding not in _WITH_PARAMETERS:
+            raise ValueError(f"optim.lr_loss does nothing with loss.embedding={self.loss.embedding}")
         return self
+
+
+def _check_stages(key: str, network: NetworkConfig) -> None:
+    if network.freeze_trunk:
+        raise ValueError(f"{key} does nothing with network.freeze_trunk=true")
+    if network.backbone in list(ExtraBackbone):
+        raise ValueError(f"{key} needs stages, which only timm's networks name; {network.backbone} is none of them")
 
 
 def _expected_input(backbone: str) -> dict[str, Any]:

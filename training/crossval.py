@@ -15,10 +15,11 @@ from training.data.samples import Sample
 from training.data.splits import Folds
 from training.evaluation.calibration import calibrate
 from training.evaluation.evaluate import Evaluation, evaluate, score
+from training.evaluation.fold_report import write_fold_report
+from training.evaluation.out_of_fold import PREDICTIONS, SUMMARY, fold_folder, read_run, save_predictions
 from training.run import data_digest, fit
 
 RESULT = "result.json"
-PREDICTIONS = "test.npz"
 
 
 def cross_validate(
@@ -33,14 +34,17 @@ def cross_validate(
     """Fit on all folds but one, test on that one, for each fold (or those in `only`).
 
     A fold whose result.json is there is not run again. Returns and writes `out`/crossval.json: per fold and, over
-    the folds, mean and standard deviation of every figure in both settings, and the head's calibration.
+    the folds, mean and standard deviation of every figure in both settings, and the head's calibration. Writes
+    `out`/report.html over all test pictures.
     """
     numbers = sorted({folds[sample.digest] for sample in samples}) if only is None else list(only)
-    results = [_fold(config, samples, folds, number, out / f"fold{number}", data_name) for number in numbers]
+    results = [_fold(config, samples, folds, number, fold_folder(out, number), data_name) for number in numbers]
     summary = {"config": config.model_dump(mode="json"), "folds": results, "mean": _reduce(results, np.mean)}
     summary["calibration"] = _calibration(config, out, numbers)
     summary["sd"] = _reduce(results, lambda values: np.std(values, ddof=1) if len(values) > 1 else 0.0)
-    (out / "crossval.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (out / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n")
+    run = read_run(out, {sample.digest: sample for sample in samples})
+    write_fold_report(out / "report.html", run, data_name=data_name)
     return summary
 
 
@@ -62,13 +66,7 @@ def _fold(
     queries, gallery = score(predictor, test, "test fold"), score(predictor, train, "training folds")
     taxonomy = predictor.taxonomy
     unseen, paper = evaluate(queries, taxonomy), evaluate(queries, taxonomy, gallery)
-    np.savez_compressed(
-        run / PREDICTIONS,
-        embeddings=queries.embeddings,
-        probs=queries.probs,
-        labels=queries.labels,
-        digests=np.array([sample.digest for sample in queries.samples]),
-    )
+    save_predictions(run / PREDICTIONS, queries)
     result = {
         "fold": number,
         "config": config.model_dump(mode="json"),
@@ -85,7 +83,7 @@ def _fold(
 
 def _calibration(config: TrainingConfig, out: Path, numbers: Sequence[int]) -> dict[str, float]:
     """Over the test pictures of all folds; `temperature` is the one to put into the recipe."""
-    saved = [np.load(out / f"fold{number}" / PREDICTIONS) for number in numbers]
+    saved = [np.load(fold_folder(out, number) / PREDICTIONS) for number in numbers]
     found = calibrate(
         np.concatenate([fold["probs"] for fold in saved]),
         np.concatenate([fold["labels"] for fold in saved]),
@@ -97,9 +95,8 @@ def _calibration(config: TrainingConfig, out: Path, numbers: Sequence[int]) -> d
 
 def _headline(e: Evaluation) -> str:
     f = e.figures()
-    return "  ".join(
-        f"{k} {f[k]:.3f}" for k in ("accuracy", "accuracy_polarity", "mAP8", "NN", "P10", "mAP2", "prob_mAP8")
-    )
+    names = ("accuracy", "accuracy_polarity", "mAP8", "NN", "P10", "mAP2", "prob_mAP8")
+    return "  ".join(f"{name} {f[name]:.3f}" for name in names if f.get(name) is not None)
 
 
 def _reduce(results: Sequence[dict[str, Any]], reduce: Any) -> dict[str, dict[str, float]]:

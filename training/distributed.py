@@ -5,7 +5,7 @@ writing and talking, the main process does, while the others wait.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import timedelta
@@ -68,6 +68,19 @@ class Processes:
             return rows
         gathered: Tensor = _Gather.apply(rows, self.rank, self.world_size)
         return gathered
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Of what is not in the wrapped net, such as a loss's proxies.
+
+        Every process finds the gradient of the whole batch for them; the mean takes away what different devices round
+        differently, so that their copies stay the same.
+        """
+        if self.world_size == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is not None:
+                dist.all_reduce(parameter.grad)
+                parameter.grad /= self.world_size
 
 
 ALONE = Processes()

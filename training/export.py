@@ -8,11 +8,12 @@ from typing import Any
 
 import onnx
 import torch
+from jaxtyping import Float
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from emotion.bundle import ONNX_NAME, WEIGHTS_NAME, Bundle, write_bundle
-from emotion.network.net import EmotionNet
+from emotion.network.net import EmotionNet, Outputs
 
 OPSET = 18
 LIBRARIES = ("torch", "timm", "onnx")
@@ -44,23 +45,37 @@ def library_versions() -> dict[str, str]:
 
 
 def write_onnx(net: EmotionNet, size_px: int, path: Path) -> None:
-    """Export input `pixels` (b 3 s s) to outputs `embedding` (b d) and `logits` (b c), any batch size."""
+    """Export input `pixels` (b 3 s s) to outputs `embedding` (b d), `logits` (b c) and, where the net measures it,
+    `unfamiliarity` (b); any batch size.
+    """
     example = torch.zeros(2, 3, size_px, size_px)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals, nothing a user can act on
         torch.onnx.export(
-            net,
+            _Present(net),
             (example,),
             path,
             dynamo=True,
             opset_version=OPSET,
             input_names=["pixels"],
-            output_names=["embedding", "logits"],
+            output_names=["embedding", "logits", "unfamiliarity"][: 3 if net.familiarity else 2],
             dynamic_shapes=({0: torch.export.Dim("b", min=1)},),
             external_data=False,
             verbose=False,
         )
     _strip_traces(path)
+
+
+class _Present(nn.Module):
+    """The exporter takes no None for an output."""
+
+    def __init__(self, net: EmotionNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, pixels: Float[Tensor, "b 3 s s"]) -> list[Tensor]:
+        outputs: Outputs = self.net(pixels)
+        return outputs.present()
 
 
 def _strip_traces(path: Path) -> None:

@@ -14,18 +14,23 @@ from torch.utils.data import DataLoader
 
 from emotion.console import progress, say
 from emotion.network.net import EmotionNet, Outputs
+from emotion.network.taps import Taps
 from emotion.taxonomy import Taxonomy
 from training.checkpoint import save_checkpoint
 from training.config import Monitor, TrainingConfig
 from training.data.dataset import PictureDataset
 from training.data.loader import training_loader
+from training.data.mixing import Mixed, mix
 from training.data.sampler import BalancedBatches
+from training.data.taps_cache import cache_taps, to_device
 from training.distributed import ALONE, Processes
 from training.evaluation.retrieval import rank, retrieval_metrics
-from training.losses.multi_task import MultiTaskLoss
-from training.optim import lr_factor, make_optimizer, set_lr
+from training.interpolation import between, copy_state
+from training.losses.multi_task import MixedLogits, MultiTaskLoss
+from training.optim import frozen_stages, lr_factor, make_optimizer, set_lr
 
-Loader = DataLoader[tuple[torch.Tensor, int]]
+Inputs = torch.Tensor | Taps
+Loader = DataLoader[tuple[torch.Tensor, int]] | DataLoader[tuple[Taps, int]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class EpochRecord:
     epoch: int
     loss: float
     classification: float
-    sentiment: float
+    embedding: float
     seconds: float
     val_accuracy: float | None = None
     val_map: float | None = None
@@ -74,10 +79,12 @@ class Trainer:
         self.taxonomy = taxonomy
         self.device = device
         net.backbone.requires_grad_(not config.network.freeze_trunk)
-        self.optimizer = make_optimizer(net, config.optim)
+        self.optimizer = make_optimizer(net, config.optim, self.loss.parameters())
         decay = config.loop.ema_decay
         self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None  # type: ignore[no-untyped-call]
-        self.parallel = processes.wrap(self.net)
+        self.start = copy_state(net) if config.loop.finetuned_share < 1 else None
+        self.parallel = processes.wrap(_FromTaps(self.net) if config.loop.cache_views else self.net)
+        self.frozen = frozen_stages(net, 0, config.optim)
         self.history: list[EpochRecord] = []
         self.best: tuple[float, dict[str, torch.Tensor]] | None = None
 
@@ -99,9 +106,9 @@ class Trainer:
             run: where checkpoints go.
             state: a checkpoint to go on from.
         """
-        loader = training_loader(train, batches, self.config.data.n_workers, self.device)
         if state is not None:
             self._restore(state)
+        loader = self._loader(train, batches)
         for epoch in range(len(self.history), self.config.loop.epochs):
             if self._exhausted():
                 say(f"early stop: {self.config.loop.monitor} has not risen for {self.config.loop.patience} epochs")
@@ -120,18 +127,19 @@ class Trainer:
         self._seed(epoch)
         generator = torch.Generator().manual_seed(self._epoch_seed(epoch))
         self._train_mode()
+        self.frozen = frozen_stages(self.net, epoch, self.config.optim)
         n_steps = self.config.loop.epochs * len(loader)
         parts = []
         with progress(f"epoch {epoch + 1}/{self.config.loop.epochs}", len(loader), "batches") as advance:
-            for number, (pixels, labels) in enumerate(loader):
+            for number, (inputs, labels) in enumerate(loader):
                 step = epoch * len(loader) + number
                 set_lr(self.optimizer, lr_factor(step, n_steps, len(loader), self.config.optim))
-                parts.append(self.step(pixels, labels, generator))
+                parts.append(self.step(inputs, labels, generator, step))
                 advance(1)
-        total, classification, sentiment = np.mean(parts, axis=0)
+        total, classification, embedding = np.mean(parts, axis=0)
         val = self.processes.from_main(lambda: self._validate(validation) if len(validation) else (None, None))
         seconds = time.monotonic() - start
-        return EpochRecord(epoch, float(total), float(classification), float(sentiment), seconds, *val)
+        return EpochRecord(epoch, float(total), float(classification), float(embedding), seconds, *val)
 
     def _epoch_seed(self, epoch: int) -> int:
         """A function of the epoch, not of what ran before: a resumed epoch mines and drops the same."""
@@ -144,23 +152,72 @@ class Trainer:
         # with such a loader can be made again to the bit.
         torch.empty((), dtype=torch.int64).random_()
 
-    def step(self, pixels: torch.Tensor, labels: torch.Tensor, generator: torch.Generator) -> list[float]:
-        """One update from this process's share of a batch; returns the total loss, classification, sentiment."""
-        pixels = pixels.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+    def step(self, inputs: Inputs, labels: torch.Tensor, generator: torch.Generator, step: int = 0) -> list[float]:
+        """One update from this process's share of a batch; returns the total loss, classification, embedding.
+
+        Args:
+            inputs: pixels, or under loop.cache_views what the trunk gave.
+            labels: on any device.
+            generator: for mining.
+            step: counted from the start of the training; what is mixed depends on it.
+        """
         labels = labels.to(self.device, non_blocking=True)
+        if isinstance(inputs, Taps):
+            inputs, mixed = to_device(inputs, self.device), None
+        else:
+            inputs = inputs.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+            mixed = self._mix(inputs, labels, step)
+            inputs = inputs if mixed is None else torch.cat([inputs, mixed.pixels])
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.autocast):
-            outputs = self.parallel(pixels)
+            outputs = self.parallel(inputs)
         # The loss is of the whole batch on every process: tuples are mined across the shares, with the same generator.
         # Gathered as float32: the sum of the gradients is not to be rounded to bf16.
-        whole = Outputs(*(self.processes.gather(part.float()) for part in outputs))
-        parts = self.loss(whole, self.processes.gather(labels), generator)
+        gather = self.processes.gather
+        n = len(labels)
+        whole = Outputs(*(gather(part[:n].float()) for part in outputs.present()))
+        of_mixed = None if mixed is None else MixedLogits(gather(outputs.logits[n:].float()), gather(mixed.targets))
+        parts = self.loss(whole, gather(labels), generator, of_mixed)
         self.optimizer.zero_grad(set_to_none=True)
         parts.total.backward()
+        self.processes.average_gradients(self.loss.parameters())
+        for parameter in self.frozen:
+            # Without a gradient the optimiser passes over it, decay and all. Not requires_grad: DistributedDataParallel
+            # cannot have that change.
+            parameter.grad = None
+        # Not the loss's own: a large gradient of a proxy is no reason to slow the net down.
         nn.utils.clip_grad_norm_(self.net.parameters(), self.config.optim.clip_norm)
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.net)
         return [float(part.detach()) for part in parts]
+
+    def _loader(self, train: PictureDataset, batches: BalancedBatches) -> Loader:
+        n_workers, loop = self.config.data.n_workers, self.config.loop
+        if not loop.cache_views or len(self.history) >= loop.epochs or self._exhausted():
+            return training_loader(train, batches, n_workers, self.device)
+        cached = cache_taps(
+            self.net,
+            train,
+            min(loop.cache_views, loop.epochs),  # there are no epochs to see more
+            device=self.device,
+            autocast=loop.autocast,
+            limit_gb=loop.cache_views_gb,
+            n_workers=n_workers,
+        )
+        return training_loader(cached, batches, 0, self.device)
+
+    def _mix(self, pixels: torch.Tensor, labels: torch.Tensor, step: int) -> Mixed | None:
+        """Mixtures within this process's share; they go through the net beside the pictures, in one pass.
+
+        The embedding's loss needs pictures of one emotion each. To mix in some batches only, and to leave that loss out
+        there, would halve its training: what mixing does to the class head could not be told from that.
+        """
+        augment = self.config.augment
+        if not (augment.mixup or augment.cutmix):
+            return None
+        rng = np.random.default_rng((self.config.seed, step, self.processes.rank))
+        n_classes = self.net.head.out_features
+        return mix(pixels, labels, n_classes, rng, mixup=augment.mixup, cutmix=augment.cutmix)
 
     def _train_mode(self) -> None:
         self.net.train()
@@ -185,13 +242,15 @@ class Trainer:
         mean_ap = retrieval_metrics(relevant).mean_ap
         return float(np.concatenate(correct).mean()), None if math.isnan(mean_ap) else mean_ap
 
-    def _judged(self) -> nn.Module:
-        return self.net if self.average is None else self.average.module
+    def _judged(self) -> EmotionNet:
+        """The net as it would be given out: of the averaged weights, and between start and end, where so configured."""
+        net: EmotionNet = self.net if self.average is None else self.average.module  # type: ignore[assignment]
+        return net if self.start is None else between(self.start, net, self.config.loop.finetuned_share)
 
     def _keep_best(self, record: EpochRecord) -> None:
         value = record.monitored(self.config.loop.monitor)
         if value is not None and (self.best is None or value > self.best[0]):
-            self.best = (value, {k: v.detach().cpu().clone() for k, v in self._judged().state_dict().items()})
+            self.best = (value, copy_state(self._judged()))
 
     def _exhausted(self) -> bool:
         patience = self.config.loop.patience
@@ -211,17 +270,21 @@ class Trainer:
             "config": self.config.model_dump(mode="json"),
             "data": self.data_digest,
             "net": self.net.state_dict(),
+            "loss": self.loss.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
+            "start": self.start,
             "history": [asdict(record) for record in self.history],
             "best": self.best,
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
+        self.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
+        self.start = state["start"]
         self.history = [EpochRecord(**record) for record in state["history"]]
         self.best = state["best"]
         say(f"resuming after epoch {len(self.history)}")
@@ -230,13 +293,24 @@ class Trainer:
         left = (self.config.loop.epochs - record.epoch - 1) * record.seconds
         text = (
             f"epoch {record.epoch + 1}/{self.config.loop.epochs}  loss {record.loss:.3f} "
-            f"(class {record.classification:.3f}, sentiment {record.sentiment:.3f})"
+            f"(class {record.classification:.3f}, embedding {record.embedding:.3f})"
         )
         if record.val_accuracy is not None:
             text += f"  val accuracy {record.val_accuracy:.3f}"
         if record.val_map is not None:
             text += f", mAP {record.val_map:.3f}"
         return f"{text}  {record.seconds:.0f} s, {left:.0f} s left"
+
+
+class _FromTaps(nn.Module):
+    """The net without its trunk, in a form that takes part in a run of several processes."""
+
+    def __init__(self, net: EmotionNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, taps: Taps) -> Outputs:
+        return self.net.read(taps)
 
 
 def freeze_batch_norm(module: nn.Module) -> None:

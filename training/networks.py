@@ -16,7 +16,7 @@ from emotion.bundle import Provenance
 from emotion.network.backbone import build_backbone, extra_backbone
 from emotion.network.imagenet import default_preprocess, weights_source
 from emotion.network.net import EmotionNet
-from emotion.network.spec import LITE0, ExtraBackbone, NetworkSpec
+from emotion.network.spec import LITE0, LITE1, LITE2, ExtraBackbone, NetworkSpec
 from emotion.network.taps import Level
 from emotion.network.timm_backbone import timm_config
 from emotion.runtime import Device, open_runtime
@@ -25,6 +25,8 @@ from training.export import export_bundle
 
 DOCUMENTED = (
     LITE0,
+    LITE1,
+    LITE2,
     "googlenet_bvlc",
     "googlenet",
     "alexnet",

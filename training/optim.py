@@ -1,6 +1,7 @@
 """Optimiser, parameter groups and learning-rate schedule; all of it a function of the step, so resuming is exact."""
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -11,12 +12,20 @@ from training.config import OptimConfig, Schedule
 from training.config import Optimizer as OptimizerName
 
 
-def make_optimizer(net: EmotionNet, config: OptimConfig) -> Optimizer:
-    """Pretrained layers at `lr_backbone`, sentiment vector at `lr`, head at `lr_head`; no decay on vectors."""
+def make_optimizer(net: EmotionNet, config: OptimConfig, of_loss: Iterable[nn.Parameter] = ()) -> Optimizer:
+    """Pretrained layers at `lr_backbone`, sentiment vector at `lr`, head at `lr_head`; no decay on vectors.
+
+    With `layer_decay` below 1 the deepest stage has `lr_backbone`, and each one nearer the input `layer_decay` of the
+    next one's; ConfigError where the backbone has no stages.
+
+    What the loss itself learns (`of_loss`: centres, proxies) goes at `lr_loss`, without decay: it is no part of the
+    model.
+    """
     groups = [
-        *_groups(net.backbone, config.lr_backbone, config.weight_decay),
-        *_groups(net.sentiment_vector, config.lr, config.weight_decay),
-        *_groups(net.head, config.lr_head, config.weight_decay),
+        *_backbone_groups(net, config),
+        *_groups(net.sentiment_vector.parameters(), config.lr, config.weight_decay),
+        *_groups(net.head.parameters(), config.lr_head, config.weight_decay),
+        *_filled([_group(of_loss, config.lr_loss, 0.0)]),
     ]
     match config.optimizer:
         case OptimizerName.ADAMW:
@@ -46,9 +55,38 @@ def set_lr(optimizer: Optimizer, factor: float) -> None:
         group["lr"] = group["base_lr"] * factor
 
 
-def _groups(module: nn.Module, lr: float, weight_decay: float) -> list[dict[str, object]]:
-    trainable = [p for p in module.parameters() if p.requires_grad]
+def frozen_stages(net: EmotionNet, epoch: int, config: OptimConfig) -> list[nn.Parameter]:
+    """What progressive unfreezing holds still in an epoch, counted from 0; nothing where it is off.
+
+    Sentiment vector and class head learn from the start; every `unfreeze_epochs` the next stage follows, the deepest
+    first.
+    """
+    if not config.unfreeze_epochs:
+        return []
+    stages = net.backbone.stages()
+    n_frozen = max(0, len(stages) - epoch // config.unfreeze_epochs)
+    return [parameter for stage in stages[:n_frozen] for parameter in stage]
+
+
+def _backbone_groups(net: EmotionNet, config: OptimConfig) -> list[dict[str, object]]:
+    if config.layer_decay == 1:
+        return _groups(net.backbone.parameters(), config.lr_backbone, config.weight_decay)
+    groups = []
+    for above, stage in enumerate(reversed(net.backbone.stages())):
+        groups += _groups(stage, config.lr_backbone * config.layer_decay**above, config.weight_decay)
+    return groups
+
+
+def _groups(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> list[dict[str, object]]:
+    trainable = [p for p in parameters if p.requires_grad]
     matrices: list[torch.Tensor] = [p for p in trainable if p.ndim > 1]
     vectors: list[torch.Tensor] = [p for p in trainable if p.ndim <= 1]
-    groups = ((matrices, weight_decay), (vectors, 0.0))
-    return [{"params": ps, "lr": lr, "base_lr": lr, "weight_decay": decay} for ps, decay in groups if ps]
+    return _filled([_group(matrices, lr, weight_decay), _group(vectors, lr, 0.0)])
+
+
+def _group(parameters: Iterable[torch.Tensor], lr: float, weight_decay: float) -> dict[str, object]:
+    return {"params": list(parameters), "lr": lr, "base_lr": lr, "weight_decay": weight_decay}
+
+
+def _filled(groups: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [group for group in groups if group["params"]]

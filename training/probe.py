@@ -19,14 +19,17 @@ from torch.utils.data import DataLoader
 from emotion.console import progress
 from emotion.errors import ConfigError
 from emotion.network.net import EmotionNet
+from emotion.network.spec import HeadInput, LevelNorm
 from emotion.taxonomy import Taxonomy
-from training.data.dataset import PictureDataset
+from training.data.views import FixedViews
 
 C = 1e-3
 """Inverse regularisation strength on standardised features."""
 POLARITY_FILTERS = 2
 QUIET = 0.02
 """What is left of the random filters beside those that the probe fills."""
+FLOOR = 0.3
+"""Smallest deviation that a sentiment vector's entry is divided by, as a share of the root mean square of all."""
 
 
 class Probe(NamedTuple):
@@ -37,11 +40,23 @@ class Probe(NamedTuple):
     present: Int64[np.ndarray, "p"]
 
 
-def fit_probe(net: EmotionNet, data: PictureDataset, device: torch.device) -> Probe:
-    """Logistic regression on the standardised pooled features of un-augmented pictures."""
-    features, labels = _features(net, data, device)
+def fit_probe(net: EmotionNet, data: FixedViews, device: torch.device, reads: HeadInput = HeadInput.FEATURES) -> Probe:
+    """Logistic regression on standardised values of un-augmented pictures, in every view that `data` gives.
+
+    scikit-learn's C weighs a sum over rows: divided by the number of views it regularises as with one.
+
+    Args:
+        net: in whatever state it is.
+        data: training pictures.
+        device: where the net is.
+        reads: pooled features, or the sentiment vector as the class head sees it.
+    """
+    features, labels = _features(net, data, device, reads)
     scaler = StandardScaler().fit(features)
-    model = LogisticRegression(C=C, max_iter=2000).fit(scaler.transform(features), labels)
+    if reads is HeadInput.SENTIMENT_VECTOR:
+        # Most entries hardly vary at the start; brought to variance 1 their noise would weigh as much as the evidence.
+        scaler.scale_ = np.maximum(scaler.scale_, FLOOR * np.sqrt(scaler.var_.mean()))
+    model = LogisticRegression(C=C / len(data.views), max_iter=2000).fit(scaler.transform(features), labels)
     weight = model.coef_ / scaler.scale_
     bias = model.intercept_ - weight @ scaler.mean_
     if len(weight) == 1:  # scikit-learn keeps one row for two classes
@@ -54,8 +69,9 @@ def fit_probe(net: EmotionNet, data: PictureDataset, device: torch.device) -> Pr
 
 @torch.no_grad()
 def init_head(net: EmotionNet, probe: Probe) -> None:
-    """Write the probe into the class head."""
-    net.head.weight.copy_(torch.from_numpy(probe.weight))
+    """Write the probe into the class head; what the head reads beside the probe's features has no say at first."""
+    net.head.weight.zero_()
+    net.head.weight[:, : probe.weight.shape[1]] = torch.from_numpy(probe.weight).to(net.head.weight)
     net.head.bias.copy_(torch.from_numpy(probe.bias))
 
 
@@ -73,9 +89,11 @@ def init_sentiment_vector(net: EmotionNet, probe: Probe, taxonomy: Taxonomy, pol
         raise ConfigError('network.sv_init=probe needs network.sentiment_vector.deepest="head"')
     if n_emotions + POLARITY_FILTERS > deepest.out_channels:
         raise ConfigError(f"network.sv_init=probe needs n_filters >= {n_emotions + POLARITY_FILTERS}")
+    # A level of its own norm is constant where every filter gives 1; under one norm for all, where it gives nothing.
+    constant = 1.0 if net.spec.sentiment_vector.norm is LevelNorm.LEVEL else 0.0
     for conv in convs:
         conv.weight.mul_(QUIET)
-        _bias(conv).fill_(0.0 if conv is deepest else 1.0)
+        _bias(conv).fill_(0.0 if conv is deepest else constant)
     present = probe.present
     rows = np.concatenate([probe.weight, probe.bias[:, None]], axis=1)[present]
     rows -= rows.mean(axis=0)
@@ -98,13 +116,19 @@ def _bias(conv: nn.Conv2d) -> Tensor:
 
 @torch.no_grad()
 def _features(
-    net: EmotionNet, data: PictureDataset, device: torch.device
+    net: EmotionNet, data: FixedViews, device: torch.device, reads: HeadInput
 ) -> tuple[Float32[np.ndarray, "n f"], Int64[np.ndarray, "n"]]:
+    """A row for each picture and view."""
     net.eval()
-    pooled, labels = [], []
+    rows, labels = [], []
     with progress("probing", len(data), "pictures") as advance:
-        for pixels, batch_labels in DataLoader(data, batch_size=32):
-            pooled.append(net.backbone(pixels.to(device)).pooled.float().cpu().numpy())
-            labels.append(batch_labels.numpy())
+        for views, batch_labels in DataLoader(data, batch_size=32):
+            for pixels in views:
+                taps = net.backbone(pixels.to(device))
+                row = taps.pooled
+                if reads is HeadInput.SENTIMENT_VECTOR:
+                    row = net.head_input(net.sentiment_vector.values(taps.levels), taps.pooled)
+                rows.append(row.float().cpu().numpy())
+                labels.append(batch_labels.numpy())
             advance(len(batch_labels))
-    return np.concatenate(pooled), np.concatenate(labels)
+    return np.concatenate(rows), np.concatenate(labels)

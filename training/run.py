@@ -9,15 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from emotion.bundle import DEFAULT_TERMS, Bundle, Provenance, with_manifest
 from emotion.console import say
-from emotion.errors import ConfigError, RuntimeUnavailableError
+from emotion.errors import ConfigError, RuntimeUnavailableError, TaxonomyError
 from emotion.network.imagenet import load_imagenet_weights
 from emotion.network.net import EmotionNet
+from emotion.network.spec import HeadInput
 from emotion.runtime import Device
-from emotion.taxonomy import MIKELS, Taxonomy
+from emotion.taxonomy import Taxonomy, read_taxonomy
 from training.assess import assess, open_judge
 from training.checkpoint import load_checkpoint
 from training.config import Init, TrainingConfig
@@ -25,22 +27,21 @@ from training.data.dataset import PictureDataset
 from training.data.sampler import BalancedBatches
 from training.data.samples import Sample
 from training.data.splits import hold_out
+from training.data.views import FixedViews, fixed_views
 from training.distributed import ALONE, Processes
 from training.export import export_bundle, library_versions
+from training.familiarity import add_familiarity
 from training.loop import EpochRecord, Trainer
-from training.losses.multi_task import MultiTaskLoss
-from training.losses.sentiment import SentimentLoss
+from training.losses.build import build_loss
 from training.probe import fit_probe, init_head, init_sentiment_vector
 
 
 def load_taxonomy(config: TrainingConfig) -> Taxonomy:
-    """The label set a configuration names."""
-    if config.data.taxonomy is None:
-        return MIKELS
+    """The label set a configuration names; raises ConfigError listing those that exist."""
     try:
-        return Taxonomy.model_validate_json(config.data.taxonomy.read_text())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"data.taxonomy: cannot read {config.data.taxonomy}: {error}") from error
+        return read_taxonomy(config.data.taxonomy)
+    except TaxonomyError as error:
+        raise ConfigError(f"data.taxonomy: {error}") from error
 
 
 def fit(
@@ -58,20 +59,7 @@ def fit(
         The bundle, the epochs, and the validation samples that were not trained on; the same on every process.
     """
     trainer, kept, held = train(config, samples, run, resume=resume, processes=processes)
-    bundle = processes.from_main(
-        lambda: export_bundle(
-            run / "bundle",
-            trainer.net,
-            config.preprocess.size_px,
-            name=config.name,
-            taxonomy=trainer.taxonomy,
-            preprocess=config.preprocess,
-            temperature=config.temperature,
-            provenance=_provenance(config, data_name, len(kept)),
-            terms=config.terms or DEFAULT_TERMS,
-            training_hashes=tuple(sorted({sample.digest for sample in kept})),
-        )
-    )
+    bundle = processes.from_main(lambda: _export(config, trainer, kept, run, data_name))
     return bundle, trainer.history, held
 
 
@@ -89,7 +77,10 @@ def train(
     digest = data_digest(kept, held)
     # The others get the checkpoint handed: they may run on a machine that does not see the folder.
     state = processes.from_main(lambda: _open_run(config, kept, held, run, resume=resume))
-    trainer = _trainer(config, load_taxonomy(config), kept, digest, fresh=state is None, processes=processes)
+    taxonomy = load_taxonomy(config)
+    if processes.is_main and config.loss.w > 0 and config.loss.embedding.needs_polarity and not taxonomy.has_polarity:
+        say(f"warning: {taxonomy.name!r} has not two sides for the {config.loss.embedding} loss; take another, or none")
+    trainer = _trainer(config, taxonomy, kept, digest, fresh=state is None, processes=processes)
     trainer.fit(_dataset(config, kept, training=True), batches, _dataset(config, held), run, state=state)
     return trainer, kept, held
 
@@ -146,6 +137,24 @@ def data_digest(*parts: Sequence[Sample]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
+def _export(config: TrainingConfig, trainer: Trainer, kept: Sequence[Sample], run: Path, data_name: str) -> Bundle:
+    rng = np.random.default_rng(config.seed)
+    familiarity = add_familiarity(trainer.net, _dataset(config, kept), config.network.familiarity_rank, rng)
+    return export_bundle(
+        run / "bundle",
+        trainer.net,
+        config.preprocess.size_px,
+        name=config.name,
+        taxonomy=trainer.taxonomy,
+        preprocess=config.preprocess,
+        temperature=config.temperature,
+        provenance=_provenance(config, data_name, len(kept)),
+        terms=config.terms or DEFAULT_TERMS,
+        training_hashes=tuple(sorted({sample.digest for sample in kept})),
+        familiarity=familiarity,
+    )
+
+
 def _open_run(
     config: TrainingConfig, kept: Sequence[Sample], held: Sequence[Sample], run: Path, *, resume: bool
 ) -> dict[str, Any] | None:
@@ -187,9 +196,8 @@ def _trainer(
     if fresh:
         if config.network.pretrained:
             load_imagenet_weights(net.backbone, config.network.backbone, config.network.weights)
-        _start_from_probe(net.to(device), config, taxonomy, _dataset(config, train), device, processes)
-    sentiment = SentimentLoss(taxonomy, alpha1=config.loss.alpha1, alpha2=config.loss.alpha2, mining=config.loss.mining)
-    loss = MultiTaskLoss(sentiment, w=config.loss.w, label_smoothing=config.loss.label_smoothing)
+        _start_from_probe(net.to(device), config, taxonomy, _probe_data(config, train, net), device, processes)
+    loss = build_loss(config.loss, taxonomy, net.spec.sentiment_vector.dim, config.seed)
     return Trainer(net, loss, config, taxonomy, device, digest, processes)
 
 
@@ -197,17 +205,25 @@ def _start_from_probe(
     net: EmotionNet,
     config: TrainingConfig,
     taxonomy: Taxonomy,
-    data: PictureDataset,
+    data: FixedViews,
     device: torch.device,
     processes: Processes,
 ) -> None:
-    if Init.PROBE not in (config.network.head_init, config.network.sv_init):
+    network = config.network
+    if Init.PROBE not in (network.head_init, network.sv_init):
         return
     probe = processes.from_main(lambda: fit_probe(net, data, device))
-    if config.network.head_init is Init.PROBE:
+    if network.sv_init is Init.PROBE:
+        init_sentiment_vector(net, probe, taxonomy, network.polarity_scale)
+    if network.head_init is Init.PROBE:
+        if network.head_input is HeadInput.SENTIMENT_VECTOR:  # of the vector as it starts out
+            probe = processes.from_main(lambda: fit_probe(net, data, device, network.head_input))
         init_head(net, probe)
-    if config.network.sv_init is Init.PROBE:
-        init_sentiment_vector(net, probe, taxonomy, config.network.polarity_scale)
+
+
+def _probe_data(config: TrainingConfig, samples: Sequence[Sample], net: EmotionNet) -> FixedViews:
+    fixed_size = net.backbone.fixed_size_px is not None
+    return FixedViews(samples, fixed_views(config.preprocess, config.network.probe_views, fixed_size=fixed_size))
 
 
 def _dataset(config: TrainingConfig, samples: Sequence[Sample], *, training: bool = False) -> PictureDataset:

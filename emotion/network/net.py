@@ -1,25 +1,35 @@
-"""The multi-task network: one pass gives the sentiment vector and the class logits."""
+"""The multi-task network: one pass gives the sentiment vector, the class logits and how unfamiliar a picture is."""
 
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name everyone uses
 
 from emotion.network.backbone import build_backbone
+from emotion.network.familiarity import Familiarity
 from emotion.network.sentiment_vector import SentimentVector
-from emotion.network.spec import NetworkSpec
+from emotion.network.spec import HeadInput, NetworkSpec
+from emotion.network.taps import Taps
 
 
 class Outputs(NamedTuple):
-    """Embedding and logits of a batch."""
+    """What the network gives for a batch."""
 
     embedding: Float32[Tensor, "b d"]
     """L2-normalised sentiment vector."""
     logits: Float[Tensor, "b c"]
+    unfamiliarity: Float32[Tensor, "b"] | None = None
+    """Distance to the training pictures; None until it has been fitted, so in all of training."""
+
+    def present(self) -> list[Tensor]:
+        """All outputs but one that is None; in order, so that they make an Outputs again."""
+        return [output for output in self if output is not None]
 
 
 class EmotionNet(nn.Module):
-    """Backbone, sentiment vector on its levels, FC class head on its pooled features."""
+    """Backbone, sentiment vector on its levels, FC class head on its pooled features or what the spec says."""
 
     def __init__(self, spec: NetworkSpec, n_classes: int) -> None:
         super().__init__()
@@ -27,9 +37,56 @@ class EmotionNet(nn.Module):
         self.backbone = build_backbone(spec)
         self.sentiment_vector = SentimentVector(self.backbone.level_channels, spec.sentiment_vector)
         self.dropout = nn.Dropout(spec.dropout)
-        self.head = nn.Linear(self.backbone.n_features, n_classes)
+        self.head = nn.Linear(_head_width(spec, self.backbone.n_features), n_classes)
+        rank = spec.familiarity_rank
+        self.familiarity = Familiarity(self.backbone.n_features, rank) if rank else None
 
     def forward(self, x: Float[Tensor, "b 3 h w"]) -> Outputs:
         """Embed and classify normalised pictures."""
-        taps = self.backbone(x)
-        return Outputs(self.sentiment_vector(taps.levels), self.head(self.dropout(taps.pooled)))
+        return self.read(self.backbone(self.views(x)))
+
+    def views(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "_v 3 h w"]:
+        """What the backbone is to see: the pictures and, where the outputs are averaged, their mirror images."""
+        return torch.cat([x, x.flip(3)]) if self._averages else x
+
+    def read(self, taps: Taps) -> Outputs:
+        """The outputs from what the backbone gave for `views`."""
+        values = self.sentiment_vector.values(taps.levels)
+        logits = self.head(self.dropout(self.head_input(values, taps.pooled)))
+        unfamiliarity = self.unfamiliarity(taps)
+        if self._averages:
+            values, logits = _mean_of_halves(values), _mean_of_halves(logits)
+            unfamiliarity = None if unfamiliarity is None else _mean_of_halves(unfamiliarity)
+        return Outputs(F.normalize(values, dim=1), logits, unfamiliarity)
+
+    def head_input(self, values: Float32[Tensor, "b d"], pooled: Float[Tensor, "b f"]) -> Float[Tensor, "b _i"]:
+        """What the class head reads of the sentiment vector's values and the pooled features.
+
+        The vector is scaled to the length sqrt(d), so that its entries are of about the features' size.
+        """
+        if self.spec.head_input is HeadInput.FEATURES:
+            return pooled
+        vector = F.normalize(values, dim=1) * values.shape[1] ** 0.5
+        return vector if self.spec.head_input is HeadInput.SENTIMENT_VECTOR else torch.cat([pooled, vector], dim=1)
+
+    @property
+    def _averages(self) -> bool:
+        return self.spec.flip_average and not self.training
+
+    def unfamiliarity(self, taps: Taps) -> Float32[Tensor, "b"] | None:
+        """Distance to the training pictures, where the network measures it."""
+        return None if self.familiarity is None else self.familiarity(taps.pooled)
+
+
+def _head_width(spec: NetworkSpec, n_features: int) -> int:
+    match spec.head_input:
+        case HeadInput.FEATURES:
+            return n_features
+        case HeadInput.SENTIMENT_VECTOR:
+            return spec.sentiment_vector.dim
+        case HeadInput.BOTH:
+            return n_features + spec.sentiment_vector.dim
+
+
+def _mean_of_halves(rows: Float[Tensor, "_v *_d"]) -> Float[Tensor, "_b *_d"]:
+    return rows.reshape(2, -1, *rows.shape[1:]).mean(dim=0)

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name everyone uses
 
-from emotion.network.spec import Activation, SentimentVectorSpec
+from emotion.network.spec import Activation, LevelNorm, Projection, SentimentVectorSpec
 
 
 class SentimentVector(nn.Module):
@@ -24,13 +24,28 @@ class SentimentVector(nn.Module):
             raise ValueError(f"{spec.n_levels} levels expected, the backbone gives {len(level_channels)}")
         self.spec = spec
         self.reduce = nn.ModuleList(nn.Conv2d(channels, spec.n_filters, 1) for channels in level_channels)
+        self.project: nn.Module = nn.Identity()
+        if spec.projection is Projection.LINEAR:
+            self.project = nn.Linear(spec.dim, spec.dim, bias=False)
+            nn.init.eye_(self.project.weight)
         rows, columns = torch.tril_indices(spec.n_filters, spec.n_filters)
         self.register_buffer("tril", rows * spec.n_filters + columns, persistent=False)
 
     def forward(self, levels: Sequence[Float[Tensor, "b _c _h _w"]]) -> Float32[Tensor, "b d"]:
-        """Concatenate the normalised levels and normalise the whole."""
+        """Concatenate the levels, weighted and projected as the spec says, and normalise the whole."""
+        return F.normalize(self.values(levels), dim=1)
+
+    def values(self, levels: Sequence[Float[Tensor, "b _c _h _w"]]) -> Float32[Tensor, "b d"]:
+        """The vector before its last norm: what may be averaged over views of a picture."""
         parts = [self._level(conv(level)) for conv, level in zip(self.reduce, levels, strict=True)]
-        return F.normalize(torch.cat(parts, dim=1), dim=1)
+        if self.spec.level_weights:
+            parts = [weight * part for weight, part in zip(self.spec.level_weights, parts, strict=True)]
+        whole = torch.cat(parts, dim=1)
+        if self.spec.projection is Projection.NONE:
+            return whole
+        with torch.autocast(device_type=whole.device.type, enabled=False):
+            projected: Tensor = self.project(F.normalize(whole, dim=1))
+        return projected
 
     def _level(self, reduced: Float[Tensor, "b n h w"]) -> Float32[Tensor, "b t"]:
         if self.spec.activation is Activation.RELU:
@@ -38,7 +53,7 @@ class SentimentVector(nn.Module):
         values = gram(reduced).flatten(1)[:, self.tril]
         if self.spec.signed_sqrt:
             values = values.sign() * (values.abs() + 1e-12).sqrt()
-        return F.normalize(values, dim=1)
+        return F.normalize(values, dim=1) if self.spec.norm is LevelNorm.LEVEL else values
 
 
 def gram(maps: Float[Tensor, "b n h w"]) -> Float32[Tensor, "b n n"]:

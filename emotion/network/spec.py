@@ -1,12 +1,15 @@
 """What network a bundle holds; torch-free, because the bundle's reader needs it everywhere."""
 
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LITE0: Final = "tf_efficientnet_lite0"
 """The default backbone: its ImageNet weights come with a package."""
+LITE1: Final = "tf_efficientnet_lite1"
+LITE2: Final = "tf_efficientnet_lite2"
+"""Deeper, with larger pictures (240 and 260 pixels); their weights come with the extra `lite`."""
 
 
 class Activation(StrEnum):
@@ -26,6 +29,33 @@ class DeepestTap(StrEnum):
     """The map that is pooled for the classifier, as in the paper's GoogLeNet (inception 5b)."""
     STAGE = "stage"
     """The last stage's output, before a convolution that belongs to the classifier's head."""
+
+
+class LevelNorm(StrEnum):
+    """What is brought to length 1 before the whole vector is."""
+
+    LEVEL = "level"
+    """Every level, so that all weigh the same; whether a Gram matrix was divided by M then makes no difference."""
+    GLOBAL = "global"
+    """Nothing: a level weighs what its values, averaged over its positions, come to."""
+
+
+class Projection(StrEnum):
+    """What follows the levels, before the last norm; the dimension stays."""
+
+    NONE = "none"
+    LINEAR = "linear"
+    """A learned matrix, dim x dim, that starts as the identity."""
+
+
+class HeadInput(StrEnum):
+    """What the class head reads."""
+
+    FEATURES = "features"
+    """The pooled last map, as in the paper."""
+    SENTIMENT_VECTOR = "sentiment_vector"
+    """The embedding: the class head's loss then shapes it too."""
+    BOTH = "both"
 
 
 class ExtraBackbone(StrEnum):
@@ -50,6 +80,17 @@ class SentimentVectorSpec(BaseModel):
     deepest: DeepestTap = DeepestTap.HEAD
     signed_sqrt: bool = False
     """Take sign(x) * sqrt(|x|) of every Gram value before the level is normalised."""
+    norm: LevelNorm = LevelNorm.LEVEL
+    level_weights: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = ()
+    """What each level is multiplied by, shallow to deep; 0 leaves its place in the vector empty, none given means 1."""
+    projection: Projection = Projection.NONE
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        weights = self.level_weights
+        if weights and (len(weights) != self.n_levels or not any(weights)):
+            raise ValueError(f"level_weights needs {self.n_levels} weights, one of them above 0; got {list(weights)}")
+        return self
 
     @property
     def level_dim(self) -> int:
@@ -71,3 +112,8 @@ class NetworkSpec(BaseModel):
     """One of ExtraBackbone, or a name that timm knows."""
     sentiment_vector: SentimentVectorSpec = SentimentVectorSpec()
     dropout: float = Field(default=0.2, ge=0, lt=1)
+    head_input: HeadInput = HeadInput.FEATURES
+    flip_average: bool = False
+    """Average the outputs for the picture and for its mirror image, at twice the cost; not while training."""
+    familiarity_rank: int = Field(default=0, ge=0)
+    """Directions that the distance to the training pictures keeps apart; 0: the network does not measure it."""

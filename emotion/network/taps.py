@@ -52,6 +52,13 @@ class Backbone(nn.Module):
         """Level maps and pooled features of normalised pictures."""
         raise NotImplementedError
 
+    def stages(self) -> list[list[nn.Parameter]]:
+        """All parameters, in stages from the input to the deepest.
+
+        Raises ConfigError where the network does not say which layers form a stage.
+        """
+        raise ConfigError("optim.layer_decay and optim.unfreeze_epochs need stages, which only timm's networks name")
+
 
 class MapsBackbone(Backbone):
     """A network that gives its maps by name, the one that is pooled last.

@@ -5,6 +5,7 @@ from typing import Any
 import timm
 import torch
 from jaxtyping import Float
+from timm.models import group_parameters
 from torch import Tensor, nn
 
 from emotion.errors import ConfigError
@@ -55,6 +56,15 @@ class TimmBackbone(Backbone):
         if self._stem is not None:  # twice through one convolution: timm returns the maps of stages only
             maps = [_channels_first(body, body.get_submodule(self._stem)(x)), *maps]
         return Taps(maps, last.mean(dim=(2, 3)))
+
+    def stages(self) -> list[list[nn.Parameter]]:
+        """The stem, then timm's own coarse groups: stages of a CNN, single blocks of a transformer."""
+        body: Any = self.body
+        place = group_parameters(body, body.group_matcher(coarse=True), reverse=True)
+        stages: list[list[nn.Parameter]] = [[] for _ in range(max(place.values()) + 1)]
+        for name, parameter in body.named_parameters():
+            stages[place[name]].append(parameter)
+        return stages
 
 
 def timm_config(name: str) -> timm.models.PretrainedCfg:

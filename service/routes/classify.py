@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request
 
-from service.answers import query_mood
+from service.answers import classification
 from service.deps import ServicesDep
 from service.problems import problem_docs
 from service.schemas import Classification
@@ -24,7 +24,6 @@ router = APIRouter(tags=["pictures"])
 
 @router.post("/classify", openapi_extra=PICTURE_BODY, responses=problem_docs(*UPLOAD_REFUSALS))
 async def classify(request: Request, parts: ServicesDep) -> Classification:
-    """Classify a picture: emotion, polarity and all probabilities."""
+    """Classify a picture: emotion, polarity, all probabilities, and whether it is of a kind that the model knows."""
     prediction = await parts.predict(request)
-    opinion = query_mood(parts.taxonomy, prediction.probabilities)
-    return Classification(**opinion.model_dump(), model_id=parts.predictor.model_id)
+    return classification(parts.taxonomy, prediction, parts.predictor.model_id)

@@ -4,11 +4,11 @@ import asyncio
 
 from fastapi import APIRouter, Request
 
-from service.answers import find_similar, query_mood
+from service.answers import classification, find_similar
 from service.deps import ServicesDep, WantedK
 from service.problems import problem_docs
 from service.routes.classify import UPLOAD_REFUSALS
-from service.schemas import Classification, SearchAnswer
+from service.schemas import SearchAnswer
 from service.uploads import PICTURE_BODY
 
 router = APIRouter(tags=["pictures"])
@@ -24,6 +24,5 @@ async def search(request: Request, parts: ServicesDep, k: WantedK) -> SearchAnsw
         results = await asyncio.to_thread(
             find_similar, snapshot, parts.store.catalog, taxonomy, prediction.embedding, k
         )
-    opinion = query_mood(taxonomy, prediction.probabilities)
-    query = Classification(**opinion.model_dump(), model_id=model_id)
+    query = classification(taxonomy, prediction, model_id)
     return SearchAnswer(query=query, results=results, index_version=snapshot.manifest.version, model_id=model_id)

@@ -9,6 +9,7 @@ if (["light", "dark"].includes(remembered())) document.documentElement.dataset.t
 document.addEventListener("DOMContentLoaded", () => {
   const COUNTS = [3, 12, 30];
   const USUAL_COUNT = 12;
+  const MANY_EMOTIONS = 12; // more bars than this stand in two columns
   const UNSURE_BELOW = 0.3;
   const SAME_BELOW = 0.0005; // what three decimals show as 0.000
   const BUSY_RETRIES = 4;
@@ -20,7 +21,7 @@ document.addEventListener("DOMContentLoaded", () => {
     amusement: 0, contentment: 1, awe: 2, excitement: 3, fear: 4, sadness: 5, disgust: 6, anger: 7,
     joy: 0, happiness: 0, surprise: 8, neutral: 9, love: 3, trust: 1, anticipation: 8,
   };
-  const SPARE_HUES = [8, 11, 10, 9];
+  const SPARE_HUES = [8, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7];
 
   const $ = (id) => document.getElementById(id);
   const page = {
@@ -70,11 +71,18 @@ document.addEventListener("DOMContentLoaded", () => {
   const labelOf = (picture) => picture?.label?.split("|").join(" or ");
   const sideOf = (name) => emotions().find((emotion) => emotion.name === name)?.polarity ?? null;
 
+  // Each emotion of the label set has its own colour while there are twelve or fewer: its usual one, or a spare.
+  let colours = { of: null, by: new Map() };
+  function pickColours(names) {
+    const by = new Map();
+    for (const name of names) if (name in HUES && ![...by.values()].includes(HUES[name])) by.set(name, HUES[name]);
+    const free = SPARE_HUES.filter((number) => ![...by.values()].includes(number));
+    names.filter((name) => !by.has(name)).forEach((name, i) => by.set(name, free[i] ?? SPARE_HUES[(i - free.length) % SPARE_HUES.length]));
+    return by;
+  }
   function hue(name) {
-    if (!name) return "var(--emo-9)";
-    if (name in HUES) return `var(--emo-${HUES[name]})`;
-    const unknown = emotions().map((emotion) => emotion.name).filter((other) => !(other in HUES));
-    return `var(--emo-${SPARE_HUES[Math.max(0, unknown.indexOf(name)) % SPARE_HUES.length]})`;
+    if (colours.of !== page.info) colours = { of: page.info, by: pickColours(emotions().map((emotion) => emotion.name)) };
+    return `var(--emo-${colours.by.get(name) ?? HUES[name] ?? 9})`;
   }
   const mood = (name) => { // the page's tint follows the picture
     const root = document.documentElement.style;
@@ -225,8 +233,10 @@ document.addEventListener("DOMContentLoaded", () => {
     const wheel = page.info?.model?.taxonomy?.wheel ?? null;
     mood(query?.emotion);
     $("query").classList.toggle("plain", !wheel);
+    $("query").classList.toggle("many", !wheel && emotions().length > MANY_EMOTIONS);
     $("wheel-box").hidden = !wheel;
     verdict.style.setProperty("--tint", hue(query?.emotion));
+    $("unfamiliar").hidden = !query?.unfamiliar;
     if (!query) {
       verdict.replaceChildren("Looking at the picture…");
       caveat.hidden = true;
@@ -365,7 +375,8 @@ document.addEventListener("DOMContentLoaded", () => {
   function announce(answer) {
     const emotion = answer.query?.emotion;
     const n = Math.min(page.k, answer.results?.length ?? 0);
-    say(`${emotion ? `Likely to evoke ${emotion}, ${percent(answer.query.confidence)}. ` : ""}${answer.results ? `${n} nearest pictures shown.` : ""}`);
+    const caution = answer.query?.unfamiliar ? `${$("unfamiliar").textContent} ` : "";
+    say(`${emotion ? `Likely to evoke ${emotion}, ${percent(answer.query.confidence)}. ` : ""}${caution}${answer.results ? `${n} nearest pictures shown.` : ""}`);
     if (emotion) document.title = `${capital(emotion)} – feelalike`;
   }
 
@@ -453,7 +464,7 @@ document.addEventListener("DOMContentLoaded", () => {
         $("query").classList.add("failed");
         $("picture-links").hidden = true;
       }
-      $("caveat").hidden = true;
+      $("unfamiliar").hidden = $("caveat").hidden = true;
       $("nearest").classList.add("bare");
       const hopeless = [400, 404, 413, 415, 422].includes(problem.status);
       showProblem($("problem"), problem, hopeless ? null : () => show());

@@ -1,10 +1,13 @@
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
-from emotion.bundle import MANIFEST_NAME, ONNX_NAME, WEIGHTS_NAME, load_bundle, with_manifest
+from emotion.bundle import DECIDING, MANIFEST_NAME, ONNX_NAME, WEIGHTS_NAME, load_bundle, with_manifest
 from emotion.errors import BundleError
+from emotion.familiarity import FamiliarityScale
+from emotion.network.spec import NetworkSpec
 from fakes import tiny_bundle
 
 
@@ -52,6 +55,32 @@ def test_an_edited_manifest_is_refused(tmp_path: Path, key: str, value: object, 
     file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
     with pytest.raises(BundleError, match=message):
         load_bundle(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("without", [{"network": NetworkSpec()}, {"familiarity": None}])
+def test_a_graph_that_measures_familiarity_comes_with_its_scale_and_no_other_does(
+    tmp_path: Path, without: dict[str, object]
+) -> None:
+    with pytest.raises(ValueError, match="familiarity goes with"):
+        tiny_bundle(tmp_path / "bundle", **without)
+
+
+def test_a_manifest_from_before_familiarity_is_read(tmp_path: Path) -> None:
+    """Its model_id is the hash of what the file says, so fields that did not exist must not count."""
+    written = tiny_bundle(tmp_path / "bundle", network=NetworkSpec(), familiarity=None)
+    file = written.path / MANIFEST_NAME
+    content = json.loads(file.read_text())
+    del content["familiarity"], content["network"]["familiarity_rank"]
+    deciding = {key: content[key] for key in DECIDING}
+    content["model_id"] = hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
+    file.write_text(json.dumps(content))
+    assert load_bundle(written.path).manifest.familiarity is None
+
+
+def test_the_threshold_can_be_changed_afterwards(tmp_path: Path) -> None:
+    bundle = tiny_bundle(tmp_path / "bundle")
+    scale = FamiliarityScale(quantiles=(1, 2), unfamiliar_below=0.05)
+    assert with_manifest(bundle, familiarity=scale).manifest.familiarity == scale
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "{}", "null"])

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from emotion.errors import PictureError
+from emotion.network.spec import NetworkSpec, SentimentVectorSpec
 from emotion.predictor import Predictor, softmax
-from fakes import DIM, FakeRuntime, encoded, tiny_bundle, tiny_predictor, write_gallery
+from fakes import DIM, FakeRuntime, encoded, noise, tiny_bundle, tiny_predictor, write_gallery
 
 
 def test_embeddings_have_unit_norm_and_probabilities_sum_to_one(tmp_path: Path) -> None:
@@ -28,6 +29,24 @@ def test_temperature_softens_without_changing_the_order(tmp_path: Path) -> None:
     a, b = (p.predict([encoded(3)]).probabilities[0] for p in (sharp, soft))
     assert np.array_equal(a.argsort(), b.argsort())
     assert b.max() < a.max()
+
+
+def test_noise_is_unfamiliar_and_smooth_pictures_are_not(tmp_path: Path) -> None:
+    predictions = tiny_predictor(tmp_path).predict([noise(), *(encoded(seed) for seed in range(5))])
+    assert predictions.familiarity is not None
+    assert predictions.unfamiliar is not None
+    assert predictions.familiarity.dtype == np.float32
+    assert predictions.familiarity[0] == 0
+    assert (predictions.familiarity[1:] > 0.1).all()
+    assert predictions.unfamiliar.tolist() == [True] + 5 * [False]
+
+
+def test_a_bundle_without_a_scale_says_nothing_of_familiarity(tmp_path: Path) -> None:
+    spec = NetworkSpec(sentiment_vector=SentimentVectorSpec(n_filters=1, n_levels=DIM))
+    old = Predictor(tiny_bundle(tmp_path / "old", network=spec, familiarity=None), FakeRuntime())
+    predictions = old.predict([noise()])
+    assert predictions.familiarity is None
+    assert predictions.unfamiliar is None
 
 
 def test_a_bad_file_is_named(tmp_path: Path) -> None:

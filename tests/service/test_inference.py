@@ -23,6 +23,7 @@ class FakeModel:
         self.batches: list[list[float]] = []
         self.gate = threading.Event()
         self.entered = threading.Event()
+        self.measures_familiarity = False
 
     def infer(self, pixels):
         values = pixels[:, 0, 0, 0]
@@ -34,7 +35,7 @@ class FakeModel:
         if (values == 13).any():
             raise SystemExit
         rows = np.where(values == 666, np.nan, values).astype(np.float32)[:, None]
-        return Predictions(rows, rows)
+        return Predictions(rows, rows, *((values / 10, values > 3) if self.measures_familiarity else ()))
 
 
 def picture(value: float) -> np.ndarray:
@@ -69,7 +70,10 @@ async def queued(lane, values) -> list[asyncio.Task]:
     return tasks
 
 
-def test_what_waits_goes_together_and_everyone_gets_his_own(model):
+@pytest.mark.parametrize("measures_familiarity", [False, True])
+def test_what_waits_goes_together_and_everyone_gets_his_own(model, measures_familiarity):
+    model.measures_familiarity = measures_familiarity
+
     async def story():
         lane = lane_for(model)
         first = await occupied(lane, model)
@@ -78,6 +82,9 @@ def test_what_waits_goes_together_and_everyone_gets_his_own(model):
         model.gate.set()
         answers = await asyncio.gather(first, *tasks)
         assert [float(answer.embedding[0]) for answer in answers] == [0, 1, 2, 3, 4, 5]
+        familiar = [(answer.familiarity, answer.unfamiliar) for answer in answers]
+        known = [(pytest.approx(value / 10), value > 3) for value in range(6)]
+        assert familiar == (known if measures_familiarity else 6 * [(None, None)])
         assert model.batches == [[0], [1, 2, 3, 4], [5]]
         lane.close()
 

@@ -155,6 +155,7 @@ def test_colours_stand_out_from_what_they_stand_on(side: str) -> None:
             assert contrast(colour[ink], colour[ground]) >= 4.5, (ink, ground)
     assert contrast(colour["accent-ink"], colour["accent"]) >= 4.5
     assert contrast(colour["bad"], colour["bad-bg"]) >= 4.5
+    assert contrast(colour["ink"], colour["note-bg"]) >= 4.5
     for name in (name for name in colour if name.startswith("emo-") or name in {"warm", "cool", "edge"}):
         assert contrast(colour[name], colour["surface"]) >= 3, name
 
@@ -169,6 +170,14 @@ def luminance(colour: str) -> float:
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
     return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_a_picture_of_a_kind_that_the_model_does_not_know_is_said_in_words(page: Page, script: str) -> None:
+    (notice,) = (attributes for _, attributes in page.elements if attributes.get("id") == "unfamiliar")
+    assert "hidden" in notice
+    assert notice["role"] == "note"
+    assert "take its mood with caution" in read("index.html")
+    assert "query?.unfamiliar" in script
 
 
 def test_it_speaks_of_what_pictures_evoke(page: Page, script: str) -> None:

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakes import encoded
+from emotion.network.spec import NetworkSpec, SentimentVectorSpec
+from emotion.predictor import Predictor
+from fakes import DIM, FakeRuntime, encoded, noise, tiny_bundle
 from index.catalog import PictureState
 from index.rebuild import rebuild
 
@@ -32,6 +34,22 @@ def test_classify_gives_what_the_predictor_says(client, predictor):
         sides[predictor.taxonomy.polarity_of(name)] += probability
     assert answer["polarity_probabilities"] == pytest.approx(sides, abs=1e-5)
     assert answer["polarity"] == max(sides, key=sides.get)
+
+
+def test_classify_and_search_say_whether_the_picture_is_of_a_kind_the_model_knows(client, predictor):
+    expected = predictor.predict([PNG]).familiarity[0]
+    for answer in (client.post("/classify", content=PNG).json(), search(client).json()["query"]):
+        assert answer["familiarity"] == pytest.approx(float(expected), abs=1e-6)
+        assert answer["unfamiliar"] is False
+    for answer in (client.post("/classify", content=noise()).json(), search(client, noise()).json()["query"]):
+        assert (answer["familiarity"], answer["unfamiliar"]) == (0, True)
+
+
+def test_a_model_that_does_not_measure_familiarity_says_null(empty_store, serve, tmp_path):
+    spec = NetworkSpec(sentiment_vector=SentimentVectorSpec(n_filters=1, n_levels=DIM))
+    old = Predictor(tiny_bundle(tmp_path / "old", network=spec, familiarity=None), FakeRuntime())
+    answer = serve(predictor=old).post("/classify", content=PNG).json()
+    assert (answer["familiarity"], answer["unfamiliar"]) == (None, None)
 
 
 @pytest.mark.parametrize("content_type", ["image/png", "image/jpeg", "application/octet-stream", None])

@@ -1,16 +1,19 @@
+import re
 from pathlib import Path
 
 import pytest
 
+from conftest import ROOT
 from emotion.errors import ConfigError
 from emotion.preprocess import PreprocessSpec
-from training.config import Init, TrainingConfig, load_config, preset_names
+from training.config import EmbeddingLoss, Init, TrainingConfig, _keys, load_config, preset_names
 from training.losses.mining import Mining
 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_presets_are_valid(name: str) -> None:
-    assert load_config(name).loop.epochs > 0
+    config = load_config(name)
+    assert (config.loop.epochs == 0) == (name == "probe")
 
 
 def test_overrides_reach_every_section() -> None:
@@ -31,6 +34,8 @@ def test_overrides_reach_every_section() -> None:
         ("network.sentiment_vector.n_filter=8", r"did you mean 'network\.sentiment_vector\.n_filters'"),
         ("loss.w=2", r"loss\.w: .*less than or equal to 1 \(got 2\)"),
         ("loss.mining=soft", r"loss\.mining: .*'random', 'semi_hard' or 'hard'"),
+        ("loss.embedding=supcon", r"loss\.embedding: .*'sup_con'"),
+        ("loss.sup_con.temp=1", r"did you mean 'loss\.sup_con\.temperature'"),
         ("loss.w", "takes section.key=value"),
         ("seed.x=1", "is a value, not a section"),
     ],
@@ -42,9 +47,68 @@ def test_a_wrong_setting_is_named(tmp_path: Path, override: str, message: str) -
         load_config(str(path), [override])
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["loss.embedding=sup_con", "loss.mining=hard"], r"loss\.mining does nothing .*adaptive, sentiment, triplet"),
+        (["loss.embedding=triplet", "loss.alpha1=0.3"], r"loss\.alpha1 does nothing with loss\.embedding=triplet"),
+        (["loss.embedding=triplet", "loss.polarity_weight=1"], "it belongs to center, multi_similarity, n_pair"),
+        (["loss.sup_con.temperature=0.2"], r"loss\.sup_con does nothing with loss\.embedding=sentiment"),
+        (["loss.embedding=none", "loss.w=0.3"], r"loss\.w does nothing"),
+        (["loss.embedding=sup_con", "optim.lr_loss=1e-3"], r"optim\.lr_loss does nothing"),
+    ],
+)
+def test_a_setting_that_the_loss_does_not_read_is_refused(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config("default", overrides)
+
+
+def test_a_setting_that_the_loss_reads_is_taken() -> None:
+    sets = ["loss.embedding=proxy_anchor", "loss.proxy_anchor.alpha=16", "loss.polarity_weight=1", "optim.lr_loss=1e-3"]
+    config = load_config("default", sets)
+    assert config.loss.embedding is EmbeddingLoss.PROXY_ANCHOR
+    assert config.loss.proxy_anchor.alpha == 16
+    assert TrainingConfig.model_validate_json(config.model_dump_json()) == config
+
+
 def test_early_stopping_needs_validation_pictures() -> None:
     with pytest.raises(ConfigError, match="patience needs"):
         load_config("default", ["loop.patience=3", "data.validation_fraction=0"])
+
+
+@pytest.mark.parametrize("override", ["optim.layer_decay=0.7", "optim.unfreeze_epochs=1"])
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [("network.freeze_trunk=true", "does nothing with"), ("network.backbone=alexnet", "needs stages.*alexnet")],
+)
+def test_settings_of_stages_need_stages_that_learn(override: str, other: str, message: str) -> None:
+    assert load_config("default", [override])
+    with pytest.raises(ConfigError, match=message):
+        load_config("default", [override, other])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ((), r"cache_views needs network\.freeze_trunk=true"),
+        (("network.freeze_trunk=true", "augment.mixup=0.2"), "keeps no pictures"),
+        (("network.freeze_trunk=true", "augment.cutmix=1.0"), "keeps no pictures"),
+    ],
+)
+def test_cached_views_need_a_frozen_trunk_and_no_mixing(overrides: tuple[str, ...], message: str) -> None:
+    assert load_config("default", ["loop.cache_views=2", "network.freeze_trunk=true"]).loop.cache_views == 2
+    with pytest.raises(ConfigError, match=message):
+        load_config("default", ["loop.cache_views=2", *overrides])
+
+
+def test_the_page_of_options_has_their_defaults_and_they_are_off() -> None:
+    page = (ROOT / "docs" / "recipes.md").read_text()
+    rows = re.findall(r"^\| `([a-z_.]+)` \| `([^`]+)` \|", page, flags=re.MULTILINE)
+    assert len(rows) == 11
+    plain = load_config("default")
+    for key, default in rows:
+        assert load_config("default", [f"{key}={default}"]) == plain, key
+    assert set(re.findall(r"`((?:network|optim|augment|loop)\.[a-z_.]+)", page)) <= set(_keys(TrainingConfig))
 
 
 def test_an_unknown_preset_lists_the_known(tmp_path: Path) -> None:

@@ -51,9 +51,20 @@ VARIANTS = {
     "plain": [],
     "clipped": ["optim.clip_norm=0.05"],
     "frozen trunk, averaged": ["network.freeze_trunk=true", "loop.ema_decay=0.5"],
+    "proxies": ["loss.embedding=proxy_anchor", "loss.polarity_weight=0.25", "optim.lr_loss=0.1"],
+    "no loss on the embedding": ["loss.embedding=none"],
+    "stages": ["optim.unfreeze_epochs=1", "optim.layer_decay=0.7"],
+    "cached trunk": ["network.freeze_trunk=true", "loop.cache_views=2", "network.head_input=both"],
     "random start, bf16": ["network.head_init=random", "network.sv_init=random", "loop.autocast=true"],
 }
-DROPPING = ["network.dropout=0.5", "network.freeze_batch_norm=false", "loop.ema_decay=0.5", "data.n_workers=1"]
+DROPPING = [
+    "network.dropout=0.5",
+    "network.freeze_batch_norm=false",
+    "loop.ema_decay=0.5",
+    "data.n_workers=1",
+    "loss.embedding=center",
+    "augment.mixup=0.5",
+]
 """Whatever a resumed run might lose."""
 STOPPING = ["loop.patience=1", "loop.epochs=12", "optim.lr_head=1e-30", "optim.lr=1e-30", "optim.lr_backbone=0"]
 
@@ -84,7 +95,7 @@ def _loss_and_gradients(processes: Processes) -> State:
     share = slice(processes.rank, None, processes.world_size)
     net = _Toy()
     parallel = processes.wrap(net)
-    outputs = Outputs(*map(processes.gather, parallel(rows[share])))
+    outputs = Outputs(*map(processes.gather, parallel(rows[share]).present()))
     every = processes.gather(labels[share])
     sentiment = SentimentLoss(MIKELS)(outputs.embedding, every, torch.Generator().manual_seed(2))
     loss = sentiment + F.cross_entropy(outputs.logits, every)
@@ -120,7 +131,7 @@ def _trained(photos: Path, run: Path, overrides: list[str], processes: Processes
     finally:
         loop.save_checkpoint = save
     return {
-        "weights": dict(trainer.net.state_dict()),
+        "weights": {**trainer.net.state_dict(), **trainer.loss.state_dict(prefix="loss.")},
         "losses": [record.loss for record in trainer.history],
         "maps": [record.val_map for record in trainer.history],
     }
@@ -206,7 +217,8 @@ def test_two_processes_train_the_weights_of_one(
     tolerance = 1e-3 if "bf16" in name else 1e-5
     assert _distance(one["weights"], two["weights"]) < tolerance
     assert two["losses"] == pytest.approx(one["losses"], rel=tolerance)
-    first_epoch = torch.load(tmp_path / "one-broken" / "checkpoint.pt", weights_only=True)["net"]
+    state = torch.load(tmp_path / "one-broken" / "checkpoint.pt", weights_only=True)
+    first_epoch = state["net"] | {f"loss.{name}": tensor for name, tensor in state["loss"].items()}
     assert _distance(one["weights"], first_epoch) > 5 * tolerance, "the case must move the weights"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from crossval_fakes import write_run
 from demo.paint import paint_gallery
 from emotion.bundle import load_bundle, with_manifest
 from emotion.errors import ConfigError, DataError
@@ -32,6 +33,11 @@ def _run(*arguments: str | Path) -> dict[str, Any]:
     return dict(json.loads(result.stdout))
 
 
+def _familiarity(bundle: Path, photos: Path, *more: str) -> str:
+    arguments = ["familiarity", "--bundle", str(bundle), "--data", str(photos), "--others", str(photos), *more]
+    return CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
+
+
 def _sets(*overrides: str) -> list[str]:
     return [word for override in (*TINY, *overrides) for word in ("--set", override)]
 
@@ -48,12 +54,18 @@ def test_fit_writes_bundle_metrics_report_and_index(tmp_path: Path, photos: Path
     assert set(FIGURES) <= set(figures)
     assert json.loads((run / "metrics.json").read_text())["validation"] == figures
     assert load_bundle(run / "bundle").manifest.metrics["validation"] == figures
+    assert 0 <= figures["familiarity"] <= 1
     assert "<html" in (run / "report.html").read_text()
     snapshot = SnapshotStore(store).load()
     assert snapshot.manifest.count == 48
     assert snapshot.manifest.model_id == figures["model_id"]
     with pytest.raises(ConfigError, match="add --resume"):
         _run("fit", "--data", photos, "--out", run, *_sets())
+    table, as_json = (_familiarity(run / "bundle", photos, *words) for words in ([], ["--json"]))
+    kinds = [row["kind"] for row in json.loads(as_json)]
+    assert kinds[0] == "held-out pictures"
+    assert kinds[-1] == "photos"
+    assert all(f"| {kind} |" in table for kind in kinds)
 
 
 def test_evaluate_prints_one_object_and_leaves_training_pictures_out(
@@ -94,6 +106,48 @@ def test_crossval_reports_both_settings_and_keeps_done_folds(tmp_path: Path, pho
     assert len(stamps) == 2
     assert _run(*arguments) == summary
     assert stamps == [path.stat().st_mtime_ns for path in sorted((tmp_path / "cv").glob("fold*/result.json"))]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_recipe_is_compared_with_the_probe_and_gets_a_card(tmp_path: Path, photos: Path) -> None:
+    for preset, more in (("probe", ("loop.epochs=0",)), ("frozen", ())):
+        sets = _sets("data.validation_fraction=0", *more)
+        _run("crossval", "--config", preset, "--data", photos, "--out", tmp_path / preset, "--n-folds", "2", *sets)
+        text = (tmp_path / preset / "report.html").read_text()
+        assert "cross-validation report" in text
+        assert "cannot be read" not in text
+    found = _run("compare", tmp_path / "probe", tmp_path / "frozen", "--json")
+    assert found["baseline"] == str(tmp_path / "probe")
+    figures = {row["figure"]: row for row in found["compared"][0]["figures"]}
+    assert set(FIGURES) <= set(figures)
+    bundle = tmp_path / "frozen" / "fold0" / "bundle"
+    arguments = ["card", "--bundle", bundle, "--crossval", tmp_path / "frozen", "--baseline", tmp_path / "probe"]
+    assert CliRunner().invoke(app, [str(a) for a in arguments]).exit_code == 0
+    assert "## Recipe" in (bundle / "README.md").read_text()
+    load_bundle(bundle)
+
+
+def test_compare_prints_a_table_for_each_run_against_the_first(tmp_path: Path) -> None:
+    runs = [str(write_run(tmp_path / name, seed=seed)) for seed, name in enumerate(("a", "b", "c"))]
+    result = CliRunner().invoke(app, ["compare", *runs], catch_exceptions=False)
+    heads = [line for line in result.stdout.splitlines() if line.startswith("| figure")]
+    assert heads == [f"| figure | {runs[0]} | {other} | difference | 95 % interval |  |" for other in runs[1:]]
+    with pytest.raises(ConfigError, match="two outputs"):
+        _run("compare", runs[0])
+    write_run(tmp_path / "d", n_folds=3)
+    with pytest.raises(DataError, match="run crossval on the same"):
+        _run("compare", *runs, tmp_path / "d", "--json")
+
+
+def test_card_goes_into_the_bundle_or_where_it_is_told(tmp_path: Path, shipped_bundle: Path) -> None:
+    run = write_run(tmp_path / "cv")
+    out = tmp_path / "card.md"
+    arguments = ["card", "--bundle", str(shipped_bundle), "--crossval", str(run), "--out", str(out)]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert load_bundle(shipped_bundle).model_id in out.read_text()
+    assert "card.md" in result.stderr
 
 
 @pytest.mark.parametrize(

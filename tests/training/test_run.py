@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from emotion.bundle import load_bundle
 from emotion.errors import ConfigError, RuntimeUnavailableError
@@ -15,8 +16,9 @@ from emotion.taxonomy import MIKELS
 from emotion.torch_runtime import TorchRuntime
 from fakes import write_gallery
 from training import loop
-from training.config import TrainingConfig, load_config
+from training.config import EmbeddingLoss, TrainingConfig, load_config
 from training.data.samples import Sample, read_samples
+from training.losses.build import build_loss
 from training.run import fit, pick_device, train
 
 EMOTIONS = ("awe", "contentment", "fear", "sadness")
@@ -34,6 +36,7 @@ TINY = [
     "optim.lr_head=1e-2",
     "optim.lr_backbone=1e-2",
 ]
+PROXIES = ("loss.embedding=proxy_anchor", "loss.polarity_weight=0.25")
 
 
 def _config(*overrides: str) -> TrainingConfig:
@@ -50,7 +53,9 @@ class _Interrupt(Exception):  # noqa: N818 - stands for Ctrl-C
     pass
 
 
-@pytest.mark.parametrize("overrides", [(), ("loop.ema_decay=0.9",), ("loop.patience=2",)], ids=str)
+@pytest.mark.parametrize(
+    "overrides", [(), ("loop.ema_decay=0.9",), ("loop.patience=2",), ("loop.finetuned_share=0.5",), PROXIES], ids=str
+)
 def test_a_resumed_run_equals_an_unbroken_one(
     tmp_path: Path, samples: list[Sample], monkeypatch: pytest.MonkeyPatch, overrides: tuple[str, ...]
 ) -> None:
@@ -71,8 +76,10 @@ def test_a_resumed_run_equals_an_unbroken_one(
 
     weights = whole.net.state_dict()
     assert all(torch.equal(weights[name], tensor) for name, tensor in resumed.net.state_dict().items())
+    proxies = whole.loss.state_dict()
+    assert all(torch.equal(proxies[name], tensor) for name, tensor in resumed.loss.state_dict().items())
     assert [record.loss for record in resumed.history] == [record.loss for record in whole.history]
-    assert whole.history[0].sentiment > 0
+    assert whole.history[0].embedding > 0
 
 
 def test_the_same_seed_gives_the_same_bundle_and_another_seed_another(tmp_path: Path, samples: list[Sample]) -> None:
@@ -98,13 +105,54 @@ def test_the_bundle_knows_its_training_pictures_and_both_runtimes_agree(tmp_path
         assert one.embeddings.shape == (b, 680)
         assert one.embeddings == pytest.approx(other.embeddings, abs=1e-5)
         assert one.logits == pytest.approx(other.logits, abs=1e-4)
+        assert one.unfamiliarities == pytest.approx(other.unfamiliarities, rel=1e-3)
+        assert one.unfamiliarities.shape == (b,)
     assert b"site-packages" not in bundle.onnx_path.read_bytes()
+
+
+def test_what_the_loss_learns_moves_and_stays_out_of_the_bundle(tmp_path: Path, samples: list[Sample]) -> None:
+    config = _config("loop.epochs=1", *PROXIES)
+    before = build_loss(config.loss, MIKELS, 680, config.seed).state_dict()
+    bundle, _, _ = fit(config, samples, tmp_path / "run", data_name="painted")
+    after = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["loss"]
+    assert {name: tuple(tensor.shape) for name, tensor in after.items()} == {
+        "embedding.by_emotion.loss.proxies": (8, 680),
+        "embedding.by_polarity.loss.proxies": (2, 680),
+    }
+    assert not any(torch.equal(before[name], tensor) for name, tensor in after.items())
+    with safe_open(bundle.weights_path, "pt") as weights:
+        assert not [name for name in weights.keys() if "prox" in name]  # noqa: SIM118 - no dict
+
+
+@pytest.mark.parametrize("embedding", list(EmbeddingLoss))
+def test_every_loss_trains(tmp_path: Path, samples: list[Sample], embedding: EmbeddingLoss) -> None:
+    trainer, _, _ = train(_config("loop.epochs=1", f"loss.embedding={embedding}"), samples, tmp_path / "run")
+    assert (trainer.history[0].embedding > 0) is (embedding is not EmbeddingLoss.NONE)
+    assert all(torch.isfinite(tensor).all() for tensor in trainer.net.state_dict().values())
 
 
 def test_training_learns(tmp_path: Path, samples: list[Sample]) -> None:
     config = _config("loop.epochs=8", "data.validation_fraction=0", "augment.crop_scale=[0.9, 1.0]")
     history = train(config, samples, tmp_path / "run")[0].history
     assert history[-1].classification < 0.8 * history[0].classification
+
+
+def test_no_epoch_leaves_the_network_as_it_was_started(tmp_path: Path, samples: list[Sample]) -> None:
+    none = ("loop.epochs=0", "data.validation_fraction=0")
+    plain, averaged, trained = (
+        train(_config(*none, *more), samples, tmp_path / str(n))[0]
+        for n, more in enumerate(([], ["loop.ema_decay=0.9"], ["loop.epochs=1"]))
+    )
+    assert plain.history == []
+    assert [r.epoch for r in trained.history] == [0]
+    weights = plain.net.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in averaged.net.state_dict().items())
+    assert not torch.equal(weights["head.weight"], trained.net.head.weight)
+    # The head is the probe: evidence for the four emotions that are there, a low bias for the four that are not.
+    present = torch.tensor([MIKELS.index(name) for name in EMOTIONS])
+    absent = torch.tensor([i for i in range(8) if i not in present])
+    assert (plain.net.head.weight[absent] == 0).all()
+    assert plain.net.head.bias[absent].max() < plain.net.head.bias[present].min() - 1
 
 
 def test_a_frozen_trunk_stays_as_it_was(tmp_path: Path, samples: list[Sample]) -> None:

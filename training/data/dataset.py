@@ -64,13 +64,17 @@ class PictureDataset(Dataset[tuple[Tensor, int]]):
         kept = self._cache.get(index)
         if kept is not None:
             return kept
-        path = self.samples[index].path
-        try:
-            picture = decode(read_picture_bytes(path), min_side=self.preprocess.min_side_px, name=str(path))
-        except PictureError as error:
-            raise DataError(f"{error}; remove the picture from the data or replace it") from error
+        picture = decode_sample(self.samples[index], self.preprocess.min_side_px)
         self._cache.put(index, picture)
         return picture
+
+
+def decode_sample(sample: Sample, min_side_px: int) -> Image.Image:
+    """An RGB picture, its shorter side `min_side_px` or more where the file has so many; DataError if it is broken."""
+    try:
+        return decode(read_picture_bytes(sample.path), min_side=min_side_px, name=str(sample.path))
+    except PictureError as error:
+        raise DataError(f"{error}; remove the picture from the data or replace it") from error
 
 
 def _random_view(augment: AugmentConfig, preprocess: PreprocessSpec) -> v2.Transform:

@@ -1,20 +1,23 @@
 """Training batches, prepared beside the training step by worker processes."""
 
 import multiprocessing
+from collections.abc import Iterable
+from typing import TypeVar
 
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from emotion.errors import ConfigError
-from training.data.dataset import PictureDataset
-from training.data.sampler import BalancedBatches
+
+Input = TypeVar("Input")
 
 
 def training_loader(
-    data: PictureDataset, batches: BalancedBatches, n_workers: int, device: torch.device
-) -> DataLoader[tuple[Tensor, int]]:
+    data: Dataset[tuple[Input, int]], batches: Iterable[list[tuple[int, int]]], n_workers: int, device: torch.device
+) -> DataLoader[tuple[Input, int]]:
     """Batches of pixels (b 3 h w) and labels (b), the same for any number of workers; one loader serves all epochs.
+
+    Where `data` gives something else than pixels (CachedTaps), so do the batches.
 
     Raises ConfigError when workers are asked for on a system that cannot fork.
     """

@@ -1,4 +1,4 @@
-"""Labelled pictures: a collection read against a taxonomy, with content hashes.
+"""Labelled pictures: a folder or a table of any layout read against a taxonomy, with content hashes.
 
 Pictures that cannot be used are skipped and listed, never fatal and never silent.
 """
@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from emotion.collection import Entry, read_collection
 from emotion.console import progress, say
 from emotion.errors import DataError, PictureError
 from emotion.images import decode, read_picture_bytes
-from emotion.taxonomy import Taxonomy
+from emotion.taxonomy import Taxonomy, read_taxonomy, taxonomy_names
+from training.data.layouts import Labelled, Layout, Listing, read_layout
 
 CHECKED_SIDE_PX = 32
 """Decoding reduced to this is enough to know that a picture can be decoded."""
@@ -31,6 +31,11 @@ class Sample:
     """Index into the taxonomy's emotions."""
     digest: str
     """sha256 of the file's bytes."""
+    votes: tuple[float, ...] | None = None
+    """Share of the votes for each emotion of the taxonomy, where people voted; below 1 in sum where some voted for an
+    emotion that the taxonomy lacks."""
+    valence: float | None = None
+    arousal: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,28 +44,42 @@ class Skipped:
 
     path: str
     kind: str
-    """unreadable, unlabelled or duplicate."""
+    """unreadable, unlabelled, tie or duplicate."""
     reason: str
+    conflict: bool = False
+    """A duplicate under another label than the first."""
 
 
 class ReadSamples(NamedTuple):
-    """What a collection holds."""
+    """What a data set holds."""
 
     samples: list[Sample]
     skipped: list[Skipped]
 
 
-def read_samples(source: Path, taxonomy: Taxonomy, label_column: str | None = None) -> ReadSamples:
-    """Read a manifest or class folders; of pictures with the same bytes the first is used.
+def read_samples(
+    source: Path, taxonomy: Taxonomy, label_column: str | None = None, layout: Layout | None = None
+) -> ReadSamples:
+    """Read labelled pictures of any layout; of pictures with the same bytes the first is used.
 
-    Raises DataError when no picture is left, with the first reasons.
+    A label that comes from votes is the emotion named most; a picture on whose emotion people tie is skipped.
+    Raises DataError when no picture is left, with the first reasons, or where the layout is not clear.
     """
-    entries = read_collection(source, label_column)
+    listing = read_layout(source, taxonomy, label_column, layout)
+    samples, skipped = read_listing(listing, taxonomy)
+    if not samples:
+        reasons = "".join(f"\n  {item.reason}" for item in skipped[:SHOWN])
+        raise DataError(f"{source} holds no picture to use{_better_taxonomy(listing, taxonomy)}{reasons}")
+    return ReadSamples(samples, skipped)
+
+
+def read_listing(listing: Listing, taxonomy: Taxonomy) -> ReadSamples:
+    """Read the pictures of a listing; there may be none to use."""
     samples: dict[str, Sample] = {}
     skipped = []
-    with progress("reading", len(entries), "pictures") as advance:
-        for entry in entries:
-            found = _read(entry, taxonomy)
+    with progress("reading", len(listing.pictures), "pictures") as advance:
+        for picture in listing.pictures:
+            found = _read(picture, taxonomy)
             if isinstance(found, Sample) and found.digest in samples:
                 found = _duplicate(found, samples[found.digest], taxonomy)
             if isinstance(found, Sample):
@@ -68,8 +87,6 @@ def read_samples(source: Path, taxonomy: Taxonomy, label_column: str | None = No
             else:
                 skipped.append(found)
             advance(1)
-    if not samples:
-        raise DataError(f"{source} holds no picture to use" + "".join(f"\n  {item.reason}" for item in skipped[:SHOWN]))
     return ReadSamples(list(samples.values()), skipped)
 
 
@@ -91,10 +108,26 @@ def class_counts(samples: Sequence[Sample], taxonomy: Taxonomy) -> dict[str, int
     return {name: counts[label] for label, name in enumerate(taxonomy.names)}
 
 
-def _read(entry: Entry, taxonomy: Taxonomy) -> Sample | Skipped:
+def fitting_taxonomy(listing: Listing, taxonomy: Taxonomy) -> str | None:
+    """The shipped label set that knows most pictures' labels, if that is more than the one at hand knows."""
+    labels = Counter(label for picture in listing.pictures for label in picture.labels)
+
+    def known(other: Taxonomy) -> int:
+        return sum(labels[name] for name in other.names)
+
+    shipped = [read_taxonomy(name) for name in taxonomy_names()]
+    best = max(shipped, key=lambda other: (known(other), -len(other.names)))
+    return best.name if known(best) > known(taxonomy) else None
+
+
+def _better_taxonomy(listing: Listing, taxonomy: Taxonomy) -> str:
+    name = fitting_taxonomy(listing, taxonomy)
+    return "" if name is None else f" with the label set {taxonomy.name!r}; {name!r} has more of its labels"
+
+
+def _read(entry: Labelled, taxonomy: Taxonomy) -> Sample | Skipped:
     if len(entry.labels) != 1:
-        found = "several labels" if entry.labels else "no label"
-        return Skipped(str(entry.path), "unlabelled", f"{entry.path} has {found}; training needs one emotion a picture")
+        return _without_label(entry)
     (label,) = entry.labels
     if label not in taxonomy.names:
         known = ", ".join(taxonomy.names)
@@ -105,11 +138,26 @@ def _read(entry: Entry, taxonomy: Taxonomy) -> Sample | Skipped:
         decode(data, min_side=CHECKED_SIDE_PX, name=str(entry.path))
     except PictureError as error:
         return Skipped(str(entry.path), "unreadable", str(error))
-    return Sample(entry.path, taxonomy.index(label), hashlib.sha256(data).hexdigest())
+    return Sample(
+        entry.path,
+        taxonomy.index(label),
+        hashlib.sha256(data).hexdigest(),
+        tuple(entry.votes.get(name, 0.0) for name in taxonomy.names) if entry.votes else None,
+        entry.valence,
+        entry.arousal,
+    )
+
+
+def _without_label(entry: Labelled) -> Skipped:
+    if len(entry.labels) > 1 and entry.votes:
+        names = " and ".join(entry.labels)
+        return Skipped(str(entry.path), "tie", f"{entry.path} got as many votes for {names}; no majority, no label")
+    found = "several labels" if entry.labels else "no label"
+    return Skipped(str(entry.path), "unlabelled", f"{entry.path} has {found}; training needs one emotion a picture")
 
 
 def _duplicate(sample: Sample, first: Sample, taxonomy: Taxonomy) -> Skipped:
     reason = f"{sample.path} has the same bytes as {first.path}"
     if sample.label != first.label:
         reason += f" but is labelled {taxonomy.names[sample.label]!r}, not {taxonomy.names[first.label]!r}"
-    return Skipped(str(sample.path), "duplicate", reason)
+    return Skipped(str(sample.path), "duplicate", reason, conflict=sample.label != first.label)

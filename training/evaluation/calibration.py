@@ -30,23 +30,30 @@ def calibrate(probs: Probs, labels: Int64[np.ndarray, "n"], folds: Int64[np.ndar
 
     With a single fold there are no others: it is judged under its own, which flatters.
     """
-    scaled = probs.copy()
-    for fold in np.unique(folds):
-        others = folds != fold if len(np.unique(folds)) > 1 else folds == fold
-        scaled[folds == fold] = rescale(probs[folds == fold], fit_temperature(probs[others], labels[others]))
+    scaled = rescale_by_others(probs, labels, folds)
     return Calibration(
         fit_temperature(probs, labels),
         expected_calibration_error(probs, labels),
         expected_calibration_error(scaled, labels),
-        _nll(probs, labels),
-        _nll(scaled, labels),
+        nll(probs, labels),
+        nll(scaled, labels),
     )
+
+
+def rescale_by_others(probs: Probs, labels: Int64[np.ndarray, "n"], folds: Int64[np.ndarray, "n"]) -> Probs:
+    """Each fold under the temperature that suits the others; a single fold under its own."""
+    scaled, numbers = probs.copy(), np.unique(folds)
+    for fold in numbers:
+        mine = folds == fold
+        others = ~mine if len(numbers) > 1 else mine
+        scaled[mine] = rescale(probs[mine], fit_temperature(probs[others], labels[others]))
+    return scaled
 
 
 def fit_temperature(probs: Probs, labels: Int64[np.ndarray, "n"]) -> float:
     """The temperature of least negative log likelihood, within 0.2 to 5."""
     bounds = tuple(np.log(RANGE))
-    found = minimize_scalar(lambda t: _nll(rescale(probs, float(np.exp(t))), labels), bounds=bounds, method="bounded")
+    found = minimize_scalar(lambda t: nll(rescale(probs, float(np.exp(t))), labels), bounds=bounds, method="bounded")
     return float(np.exp(found.x))
 
 
@@ -56,6 +63,7 @@ def rescale(probs: Probs, temperature: float) -> Probs:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def _nll(probs: Probs, labels: Int64[np.ndarray, "n"]) -> float:
+def nll(probs: Probs, labels: Int64[np.ndarray, "n"]) -> float:
+    """Mean negative log probability of the true emotion."""
     named = probs[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(named, np.finfo(np.float32).tiny)).mean())

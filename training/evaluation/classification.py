@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
-from sklearn.metrics import confusion_matrix, f1_score
+from sklearn.metrics import confusion_matrix
 
 from emotion.taxonomy import Polarity, Taxonomy
 
@@ -32,16 +32,30 @@ def classification_metrics(
     return ClassificationMetrics(
         accuracy=float((predicted == labels).mean()),
         accuracy_polarity=float(sided.mean()) if len(sided) else float("nan"),
-        macro_f1=float(f1_score(labels, predicted, average="macro", labels=np.unique(labels), zero_division=0)),
+        macro_f1=macro_f1(labels, predicted),
         ece=expected_calibration_error(probs, labels),
         confusion=confusion_matrix(labels, predicted, labels=classes),
     )
 
 
+def macro_f1(labels: Int64[np.ndarray, "n"], named: Int64[np.ndarray, "n"]) -> float:
+    """Mean over the emotions present of 2 TP / (pictures of it + pictures named it)."""
+    n_classes = max(int(labels.max()), int(named.max())) + 1
+    right = np.bincount(labels[named == labels], minlength=n_classes)
+    true, answered = np.bincount(labels, minlength=n_classes), np.bincount(named, minlength=n_classes)
+    present = true > 0
+    return float((2 * right[present] / (true + answered)[present]).mean())
+
+
 def polarity_correct(
     probs: Float32[np.ndarray, "n c"], labels: Int64[np.ndarray, "n"], taxonomy: Taxonomy
 ) -> Bool[np.ndarray, "s"]:
-    """Whether the larger summed probability names the right side, for the pictures whose label takes one."""
+    """Whether the larger summed probability names the right side, for the pictures whose label takes one.
+
+    Empty where the label set has not two sides.
+    """
+    if not taxonomy.has_polarity:
+        return np.zeros(0, dtype=np.bool_)
     sides = taxonomy.polarity_probabilities(probs)
     truth = taxonomy.polarity_codes()[labels]
     named = sides[Polarity.POSITIVE] > sides[Polarity.NEGATIVE]

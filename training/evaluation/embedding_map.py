@@ -8,18 +8,22 @@ from threadpoolctl import threadpool_limits
 
 from emotion.taxonomy import Taxonomy
 from training.evaluation.evaluate import Scored
-from training.evaluation.palette import MARKERS, Style
+from training.evaluation.palette import Style
 from training.evaluation.svg import Frame, drawing, element
 
 MAX_POINTS = 2000
 TSNE_FROM = 12
 """Below this many pictures t-SNE has nothing to unfold, and principal components are drawn."""
-SIDE_PX = 640
+SIDE_PX, FOLD_SIDE_PX = 640, 400
+"""Width of a map; of several beside each other the second, so that their markers are not drawn smaller."""
+MARGIN_PX = 12.0
+MIN_HEIGHT = 0.4
+"""Of a map, as a share of its width."""
 
 
-def choose_rows(n: int, rng: np.random.Generator) -> Int64[np.ndarray, "p"]:
-    """All rows, or a random 2000 of them."""
-    return np.arange(n) if n <= MAX_POINTS else np.sort(rng.choice(n, MAX_POINTS, replace=False))
+def choose_rows(n: int, rng: np.random.Generator, most: int = MAX_POINTS) -> Int64[np.ndarray, "p"]:
+    """All rows, or a random choice of `most`."""
+    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
 
 
 def project(embeddings: Float32[np.ndarray, "n d"]) -> tuple[Float64[np.ndarray, "n 2"], str]:
@@ -33,7 +37,8 @@ def project(embeddings: Float32[np.ndarray, "n d"]) -> tuple[Float64[np.ndarray,
     # One thread: repeatable to the last bit, and many times faster than two that fight with a training for the cores.
     with threadpool_limits(1):
         moved = TSNE(perplexity=perplexity, init=start, learning_rate="auto", random_state=0).fit_transform(embeddings)
-    return _unit_square(np.asarray(moved, dtype=np.float64)), f"t-SNE, perplexity {perplexity:.0f}"
+    # t-SNE has no up or down; turned so that its longest side lies flat, the map leaves no empty sky.
+    return _unit_square(_principal(moved.astype(np.float32))), f"t-SNE, perplexity {perplexity:.0f}"
 
 
 def draw_map(
@@ -42,13 +47,22 @@ def draw_map(
     scored: Scored,
     taxonomy: Taxonomy,
     shown: tuple[Style, ...],
+    *,
+    name: str = "",
+    side_px: int = SIDE_PX,
 ) -> Markup:
-    """A marker a picture: colour and shape by its true emotion, hollow where the head names another."""
-    frame = Frame(SIDE_PX, SIDE_PX, left=12, right=12, top=12, bottom=12)
+    """A marker a picture: colour and shape by its true emotion, hollow where the head names another.
+
+    The drawing is as high as the points need, on the scale of its width. The page defines the markers (`m-circle`).
+    """
+    low, high = float(flat[:, 1].min()), float(flat[:, 1].max())
+    extent, middle = max(high - low, MIN_HEIGHT), (high + low) / 2
+    height = round(2 * MARGIN_PX + (side_px - 2 * MARGIN_PX) * extent)
+    y, margin = (middle - extent / 2, middle + extent / 2), MARGIN_PX
+    frame = Frame(side_px, height, y=y, left=margin, top=margin, right=margin, bottom=margin)
     looks = {style.index: style for style in shown}
-    markers = [element("path", d=path, id=f"m-{name}") for name, path in MARKERS.items()]
-    parts = [element("defs", *markers)]
-    for place, (row, (x, y)) in enumerate(zip(rows.tolist(), flat.tolist(), strict=True)):
+    parts = []
+    for row, (x, y) in zip(rows.tolist(), flat.tolist(), strict=True):
         look = looks[int(scored.labels[row])]
         named = int(scored.probs[row].argmax())
         right = named == look.index
@@ -61,10 +75,11 @@ def draw_map(
                 x=frame.px(x),
                 y=frame.py(y),
                 class_=f"pt e{look.index}" + ("" if right else " wrong"),
-                data_t=place,
+                data_t=row,
             )
         )
-    return drawing(SIDE_PX, SIDE_PX, f"Map of {len(rows)} pictures by their embedding", *parts, class_="plot map")
+    title = f"Map of {len(rows)} pictures by their embedding" + (f", {name}" if name else "")
+    return drawing(side_px, height, title, *parts, class_="plot map")
 
 
 def answer(true: str, named: str, confidence: float) -> str:

@@ -8,14 +8,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from emotion.arrays import Shares
 from emotion.console import progress
 from emotion.predictor import Predictor
 from emotion.taxonomy import Taxonomy
 from training.data.samples import Sample
 from training.evaluation.classification import ClassificationMetrics, classification_metrics
-from training.evaluation.retrieval import DCG_CUT, RetrievalMetrics, rank, retrieval_metrics
+from training.evaluation.retrieval import DCG_CUT, RetrievalMetrics, pool, rank, retrieval_metrics
 
 BATCH = 16
+POLARITY_FIGURES = frozenset({"accuracy_polarity", "mAP2", "prob_mAP2"})
 Field = Literal["embeddings", "probs"]
 """Which of a Scored's arrays serves as the embedding."""
 
@@ -28,6 +30,9 @@ class Scored:
     probs: Float32[np.ndarray, "n c"]
     labels: Int64[np.ndarray, "n"]
     samples: tuple[Sample, ...]
+    familiarity: Shares | None = None
+    """As Predictions has it; None from a bundle that does not measure it."""
+    unfamiliar: Bool[np.ndarray, "n"] | None = None
 
 
 class RankedLists(NamedTuple):
@@ -54,9 +59,15 @@ class Evaluation:
     sv: Retrieval
     probabilities: Retrieval
     """The class probabilities used as the embedding: what the SV must beat."""
+    has_polarity: bool = True
+    """Whether the label set has two sides; without them there are no figures about polarity."""
 
     def figures(self) -> dict[str, Any]:
-        """The flat JSON object of `training evaluate`; fractions 0..1, null where nothing could be measured."""
+        """The flat JSON object of `training evaluate`; fractions 0..1, null where nothing could be measured.
+
+        `mAP8` is the mean average precision by emotion, whatever their number; the figures about polarity
+        (POLARITY_FIGURES) are left out where the label set has not two sides.
+        """
         c, emotion = self.classification, self.sv.by_emotion
         figures = {
             "accuracy": c.accuracy,
@@ -76,6 +87,8 @@ class Evaluation:
             "prob_NN": self.probabilities.by_emotion.nn,
             "prob_P10": self.probabilities.by_emotion.p_at_10,
         }
+        if not self.has_polarity:
+            figures = {name: value for name, value in figures.items() if name not in POLARITY_FIGURES}
         return {name: None if math.isnan(value) else round(value, 5) for name, value in figures.items()} | {
             "n_queries": emotion.n_queries,
             "dcg_cut": f"first {DCG_CUT} m ranks",
@@ -96,6 +109,8 @@ def score(predictor: Predictor, samples: Sequence[Sample], description: str = "e
         np.concatenate([part.probabilities for part in parts]),
         np.array([sample.label for sample in ordered], dtype=np.int64),
         tuple(ordered),
+        _joined([part.familiarity for part in parts]),
+        _joined([part.unfamiliar for part in parts]),
     )
 
 
@@ -105,6 +120,31 @@ def evaluate(queries: Scored, taxonomy: Taxonomy, gallery: Scored | None = None)
         classification_metrics(queries.probs, queries.labels, taxonomy),
         _retrieval(queries, gallery, taxonomy, "embeddings"),
         _retrieval(queries, gallery, taxonomy, "probs"),
+        taxonomy.has_polarity,
+    )
+
+
+def join_scored(parts: Sequence[Scored]) -> Scored:
+    """The predictions of several folds, one below the other; embeddings of two folds are never to be compared."""
+    return Scored(
+        np.concatenate([part.embeddings for part in parts]),
+        np.concatenate([part.probs for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        tuple(sample for part in parts for sample in part.samples),
+    )
+
+
+def pool_folds(folds: Sequence[Evaluation], queries: Scored, taxonomy: Taxonomy) -> Evaluation:
+    """One evaluation of all folds: `queries` are classified together, retrieval stays within each query's fold."""
+
+    def pooled(parts: Sequence[Retrieval]) -> Retrieval:
+        return Retrieval(pool([part.by_emotion for part in parts]), pool([part.by_polarity for part in parts]))
+
+    return Evaluation(
+        classification_metrics(queries.probs, queries.labels, taxonomy),
+        pooled([fold.sv for fold in folds]),
+        pooled([fold.probabilities for fold in folds]),
+        taxonomy.has_polarity,
     )
 
 
@@ -118,8 +158,13 @@ def rank_all(queries: Scored, gallery: Scored | None, taxonomy: Taxonomy, field:
     return RankedLists(
         order,
         database.labels[order] == queries.labels[:, None],
-        (database_side[order] == query_side[:, None]) & (query_side >= 0)[:, None],
+        (database_side[order] == query_side[:, None]) & (query_side >= 0)[:, None] & taxonomy.has_polarity,
     )
+
+
+def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    present = [part for part in parts if part is not None]
+    return np.concatenate(present) if present else None
 
 
 def _retrieval(queries: Scored, gallery: Scored | None, taxonomy: Taxonomy, field: Field) -> Retrieval:

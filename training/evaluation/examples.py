@@ -139,7 +139,7 @@ def _neighbours(
             place + 1,
             float(np.linalg.norm(queries.embeddings[row] - database.embeddings[found])),
             hit=bool(ranking.by_emotion[row, place]),
-            same_side=bool(query_side >= 0 and sides[database.labels[found]] == query_side),
+            same_side=bool(taxonomy.has_polarity and query_side >= 0 and sides[database.labels[found]] == query_side),
         )
-        for place, found in enumerate(ranking.top[row].tolist())
+        for place, found in enumerate(ranking.top[row, : ranking.searched[row]].tolist())
     )

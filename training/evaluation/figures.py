@@ -53,13 +53,15 @@ def reliability(probs: Float32[np.ndarray, "n c"], labels: Int64[np.ndarray, "n"
         parts.append(element("circle", cx=frame.px(mean), cy=frame.py(accuracy), r=3, class_="dot"))
         histogram.append(below.bar(left, right, float(counts[b]), "bar quiet", said))
     moved = element("g", *histogram, transform="translate(0 286)")
-    return drawing(360, 384, f"Reliability diagram, expected calibration error {ece:.3f}", *parts, moved)
+    return drawing(
+        360, 384, f"Reliability diagram, expected calibration error {ece:.3f}", *parts, moved, class_="plot reliability"
+    )
 
 
 def loss_curves(history: Sequence[Row]) -> Markup | None:
     """The loss and its parts by epoch; None without any."""
     names = (("loss", "total", "line sv"), ("classification", "class", "line probs"))
-    series = _series(history, (*names, ("sentiment", "sentiment", "line third")))
+    series = _series(history, (*names, ("embedding", "embedding", "line third")))
     if not series:
         return None
     top = max(y for _, _, points in series for _, y in points)

@@ -1,18 +1,22 @@
 """95 % bootstrap intervals over queries; the model and the gallery are held fixed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from emotion.taxonomy import Taxonomy
-from training.evaluation.classification import ClassificationMetrics, expected_calibration_error, polarity_correct
+from training.evaluation.classification import (
+    ClassificationMetrics,
+    expected_calibration_error,
+    macro_f1,
+    polarity_correct,
+)
 from training.evaluation.evaluate import Scored
-from training.evaluation.retrieval import RetrievalMetrics, retrieval_metrics
+from training.evaluation.retrieval import MEANS, RetrievalMetrics, retrieval_metrics
 
 RESAMPLES = 1000
-MEASURES = ("mean_ap", "nn", "ft", "st", "dcg", "anmrr", "p_at_10")
 
 
 @dataclass(frozen=True)
@@ -25,37 +29,41 @@ class Estimate:
 
 
 def retrieval_estimates(
-    metrics: RetrievalMetrics, relevant: Bool[np.ndarray, "q m"], rng: np.random.Generator | None
+    metrics: RetrievalMetrics, parts: Sequence[Bool[np.ndarray, "q m"]], rng: np.random.Generator | None
 ) -> dict[str, Estimate]:
-    """Every measure of `metrics` by its field's name, with intervals if a generator is given."""
+    """Every measure of `metrics` by its field's name, with intervals if a generator is given.
+
+    `parts` says what in the queries' lists is relevant, one array for each gallery that was searched.
+    """
     points = _values(metrics)
     if rng is None or metrics.n_queries == 0:
-        return {name: Estimate(float(value)) for name, value in zip(MEASURES, points, strict=True)}
-    shares = per_query(relevant)
+        return {name: Estimate(float(value)) for name, value in zip(MEANS, points, strict=True)}
+    shares = np.concatenate([per_query(relevant) for relevant in parts])
     found = _bootstrap(lambda rows: shares[rows].mean(axis=0), points, len(shares), rng)
-    return dict(zip(MEASURES, found, strict=True))
+    return dict(zip(MEANS, found, strict=True))
 
 
 def classification_estimates(
     metrics: ClassificationMetrics, queries: Scored, taxonomy: Taxonomy, rng: np.random.Generator | None
 ) -> dict[str, Estimate]:
-    """`accuracy`, `accuracy_polarity` and `ece`."""
-    names = ("accuracy", "accuracy_polarity", "ece")
+    """`accuracy`, `accuracy_polarity`, `macro_f1` and `ece`."""
+    names = ("accuracy", "accuracy_polarity", "macro_f1", "ece")
     points = np.array([getattr(metrics, name) for name in names])
     if rng is None:
         return {name: Estimate(float(value)) for name, value in zip(names, points, strict=True)}
     probs, labels = queries.probs, queries.labels
-    correct = probs.argmax(axis=1) == labels
+    named = probs.argmax(axis=1)
     sided = polarity_correct(queries.probs, queries.labels, taxonomy)
 
-    def accuracy(rows: Int64[np.ndarray, "n"]) -> Float64[np.ndarray, "2"]:
-        return np.array([correct[rows].mean(), expected_calibration_error(probs[rows], labels[rows])])
+    def naming(rows: Int64[np.ndarray, "n"]) -> Float64[np.ndarray, "3"]:
+        y, answer = labels[rows], named[rows]
+        return np.array([(answer == y).mean(), macro_f1(y, answer), expected_calibration_error(probs[rows], y)])
 
-    acc, ece = _bootstrap(accuracy, points[[0, 2]], len(labels), rng)
+    acc, f1, ece = _bootstrap(naming, points[[0, 2, 3]], len(labels), rng)
     polarity = Estimate(float(points[1]))
     if len(sided):
         (polarity,) = _bootstrap(lambda rows: sided[rows].mean(keepdims=True), points[[1]], len(sided), rng)
-    return dict(zip(names, (acc, polarity, ece), strict=True))
+    return dict(zip(names, (acc, polarity, f1, ece), strict=True))
 
 
 def per_query(relevant: Bool[np.ndarray, "q m"]) -> Float64[np.ndarray, "q 7"]:
@@ -66,7 +74,7 @@ def per_query(relevant: Bool[np.ndarray, "q m"]) -> Float64[np.ndarray, "q 7"]:
     """
     relevant = relevant[relevant.any(axis=1)]
     if len(relevant) == 0:
-        return np.zeros((0, len(MEASURES)))
+        return np.zeros((0, len(MEANS)))
     widest = relevant[[relevant.sum(axis=1).argmax()]]
     base = _values(retrieval_metrics(widest))
     pairs = (np.concatenate([row[None], widest]) for row in relevant)
@@ -74,7 +82,7 @@ def per_query(relevant: Bool[np.ndarray, "q m"]) -> Float64[np.ndarray, "q 7"]:
 
 
 def _values(metrics: RetrievalMetrics) -> Float64[np.ndarray, "7"]:
-    return np.array([getattr(metrics, name) for name in MEASURES], dtype=np.float64)
+    return np.array([getattr(metrics, name) for name in MEANS], dtype=np.float64)
 
 
 def _bootstrap(

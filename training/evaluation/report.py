@@ -4,15 +4,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from emotion.bundle import BundleManifest
 from emotion.console import progress
 from emotion.taxonomy import Taxonomy
-from training.evaluation.embedding_map import choose_rows, draw_map, project
+from training.evaluation.calibration import calibrate, rescale, rescale_by_others
+from training.evaluation.classification import expected_calibration_error
+from training.evaluation.embedding_map import FOLD_SIDE_PX, MAX_POINTS, SIDE_PX, choose_rows, draw_map, project
 from training.evaluation.evaluate import Evaluation, Scored
 from training.evaluation.examples import MAX_PANELS, confused_pairs, panels
 from training.evaluation.figures import Row, loss_curves, precision_recall, reliability, validation_curves
@@ -24,6 +26,18 @@ from training.evaluation.thumbnails import LARGE_PX, Thumbnails
 
 SEED = 0
 MAX_MAP_THUMBNAILS = 600
+PARTS = 5
+"""Of one set of pictures, for a temperature that is judged on pictures that it was not found on."""
+
+
+class Judgement(NamedTuple):
+    """What a report shows: predictions, what they searched, and the figures."""
+
+    queries: Scored
+    database: Scored
+    evaluation: Evaluation
+    sv: Ranking
+    probs: Ranking
 
 
 def write_report(
@@ -49,20 +63,16 @@ def write_report(
         history: epochs of the training, if known: `training.loop.EpochRecord` as dicts.
         intervals: whether to bootstrap 95 % intervals (seconds at thousands of queries).
     """
-    numbers = _numbers(bundle_manifest.taxonomy, evaluation, queries, gallery, intervals)
-    page = numbers | {
-        "bundle": bundle_manifest,
-        "data_name": data_name,
-        "markers": MARKERS,
-        "summary": summary(evaluation, queries, data_name),
+    sv = ranking(queries, gallery, bundle_manifest.taxonomy, "embeddings")
+    probs = ranking(queries, gallery, bundle_manifest.taxonomy, "probs")
+    judged = Judgement(queries, gallery or queries, evaluation, sv, probs)
+    page = numbers(bundle_manifest, judged, None, intervals) | common(bundle_manifest, judged, data_name, history)
+    page |= {
         "protocol": protocol(queries, gallery, intervals),
         "notes": overlap_notes(bundle_manifest, queries, gallery),
-        "training": [figure for figure in (loss_curves(history), validation_curves(history)) if figure is not None],
-        "figures": json.dumps(_jsonable(evaluation.figures()), indent=1),
-        "large_px": LARGE_PX,
+        "folds": (),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_environment().get_template("report.html.j2").render(page), encoding="utf-8")
+    render(path, page)
 
 
 def summary(evaluation: Evaluation, queries: Scored, data_name: str) -> str:
@@ -74,6 +84,9 @@ def summary(evaluation: Evaluation, queries: Scored, data_name: str) -> str:
     nearest = evaluation.sv.by_emotion.nn
     if not math.isnan(nearest):
         text += f". For {nearest:.0%} the nearest picture by sentiment vector shows the same emotion"
+    if queries.familiarity is not None and queries.unfamiliar is not None:
+        text += f". {queries.unfamiliar.mean():.0%} are unlike what the model learnt from"
+        text += f" (mean familiarity {queries.familiarity.mean():.2f}; .50 is ordinary)"
     return text + "."
 
 
@@ -108,14 +121,14 @@ def overlap_notes(bundle_manifest: BundleManifest, queries: Scored, gallery: Sco
     return found
 
 
-def _numbers(
-    taxonomy: Taxonomy, evaluation: Evaluation, queries: Scored, gallery: Scored | None, intervals: bool
+def numbers(
+    bundle_manifest: BundleManifest, judged: Judgement, names: Sequence[str] | None, intervals: bool
 ) -> dict[str, Any]:
-    """Everything on the page that is drawn or reckoned from the predictions."""
+    """Everything on the page that is drawn or reckoned from the predictions; `names` are those of the folds."""
+    taxonomy, queries, evaluation = bundle_manifest.taxonomy, judged.queries, judged.evaluation
+    sv, probs = judged.sv, judged.probs
     shown, thumbnails = styles(taxonomy), Thumbnails()
     rng = np.random.default_rng(SEED) if intervals else None
-    sv = ranking(queries, gallery, taxonomy, "embeddings")
-    probs = ranking(queries, gallery, taxonomy, "probs")
     return {
         "styles": shown,
         "naming": naming_tiles(evaluation, queries, taxonomy, rng),
@@ -123,11 +136,57 @@ def _numbers(
         "confusion": confusion_rows(evaluation, shown),
         "classes": class_rows(evaluation, queries, sv, probs, shown),
         "curves": _recall_figures(queries, sv, probs, shown),
-        "reliability": reliability(queries.probs, queries.labels, evaluation.classification.ece),
-        "panels": panels(queries, gallery or queries, taxonomy, sv, thumbnails, shown),
+        "calibration": calibration_figures(judged, bundle_manifest.temperature, names is not None),
+        "panels": panels(queries, judged.database, taxonomy, sv, thumbnails, shown),
         "max_panels": MAX_PANELS,
         "pairs": confused_pairs(evaluation, queries, taxonomy, thumbnails),
-    } | _map(queries, taxonomy, shown, thumbnails)
+    } | _maps(judged, names, taxonomy, shown, thumbnails)
+
+
+def common(
+    bundle_manifest: BundleManifest, judged: Judgement, data_name: str, history: Sequence[Row]
+) -> dict[str, Any]:
+    """The words and the facts that every report has."""
+    return {
+        "bundle": bundle_manifest,
+        "data_name": data_name,
+        "has_polarity": judged.evaluation.has_polarity,
+        "markers": MARKERS,
+        "summary": summary(judged.evaluation, judged.queries, data_name),
+        "training": [figure for figure in (loss_curves(history), validation_curves(history)) if figure is not None],
+        "figures": json.dumps(_jsonable(judged.evaluation.figures()), indent=1),
+        "large_px": LARGE_PX,
+    }
+
+
+def render(path: Path, page: Mapping[str, Any]) -> None:
+    """Write the page; its folder is made, an existing file replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(environment().get_template("report.html.j2").render(page), encoding="utf-8")
+
+
+def calibration_figures(judged: Judgement, applied: float, folds: bool) -> dict[str, Any]:
+    """Reliability as the model answers, and under a temperature that was found on other pictures.
+
+    Args:
+        judged: the predictions.
+        applied: the temperature that is in the probabilities already.
+        folds: whether "other pictures" are the other folds; else fifths of the pictures, by the order of their hashes.
+    """
+    probs, labels = judged.queries.probs, judged.queries.labels
+    parts = judged.sv.fold if folds else np.arange(len(labels)) % PARTS
+    found = calibrate(probs, labels, parts)
+    scaled = rescale_by_others(probs, labels, parts)
+    plain = rescale(probs, 1 / applied)
+    return {
+        "applied": applied,
+        "plain_ece": expected_calibration_error(plain, labels),
+        "fitting": found.temperature * applied,
+        "found": found,
+        "others": "folds" if folds else "pictures",
+        "before": reliability(probs, labels, found.ece),
+        "after": reliability(scaled, labels, found.ece_scaled),
+    }
 
 
 def _recall_figures(queries: Scored, sv: Ranking, probs: Ranking, shown: Sequence[Style]) -> list[dict[str, Any]]:
@@ -135,33 +194,45 @@ def _recall_figures(queries: Scored, sv: Ranking, probs: Ranking, shown: Sequenc
     for style in shown:
         mine = queries.labels == style.index
         relevant = sv.by_emotion[mine]
-        able = relevant[relevant.any(axis=1)]
-        chance = float(able.mean()) if len(able) else math.nan
+        chance = sv.only(mine).chance()
         levels = precision_at_recall(relevant), precision_at_recall(probs.by_emotion[mine])
-        found.append({"style": style, "svg": precision_recall(style.name, *levels, chance), "n": len(able)})
+        n = int(relevant.any(axis=1).sum())
+        found.append({"style": style, "svg": precision_recall(style.name, *levels, chance), "n": n})
     return found
 
 
-def _map(queries: Scored, taxonomy: Taxonomy, shown: tuple[Style, ...], thumbnails: Thumbnails) -> dict[str, Any]:
-    rows = choose_rows(len(queries.labels), np.random.default_rng(SEED))
-    flat, method = project(queries.embeddings[rows])
-    uris = []
-    with progress("report", min(len(rows), MAX_MAP_THUMBNAILS), "thumbnails") as advance:
-        for row in rows[:MAX_MAP_THUMBNAILS].tolist():
-            uris.append(thumbnails.small(queries.samples[row].path))
-            advance(1)
-    return {
-        "map": draw_map(flat, rows, queries, taxonomy, shown),
-        "map_method": method,
-        "map_n": len(rows),
-        "thumbnails": uris,
-    }
+def _maps(
+    judged: Judgement,
+    names: Sequence[str] | None,
+    taxonomy: Taxonomy,
+    shown: tuple[Style, ...],
+    thumbnails: Thumbnails,
+) -> dict[str, Any]:
+    """A map for each model: the embeddings of two folds have no common space."""
+    queries, rng = judged.queries, np.random.default_rng(SEED)
+    numbers = np.unique(judged.sv.fold).tolist()
+    most_points, most_thumbnails = MAX_POINTS // len(numbers), MAX_MAP_THUMBNAILS // len(numbers)
+    maps: list[dict[str, Any]] = []
+    uris: dict[int, str | None] = {}
+    with progress("report", len(queries.labels), "pictures") as advance:
+        for number in numbers:
+            mine = np.flatnonzero(judged.sv.fold == number)
+            rows = mine[choose_rows(len(mine), rng, most_points)]
+            flat, method = project(queries.embeddings[rows])
+            side_px = SIDE_PX if names is None else FOLD_SIDE_PX
+            name = "" if names is None else names[number]
+            svg = draw_map(flat, rows, queries, taxonomy, shown, name=name, side_px=side_px)
+            maps.append({"svg": svg, "name": name, "method": method, "n": len(rows)})
+            uris |= {row: thumbnails.small(queries.samples[row].path) for row in rows[:most_thumbnails].tolist()}
+            advance(len(mine))
+    return {"maps": maps, "map_n": sum(drawn["n"] for drawn in maps), "thumbnails": uris}
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of this folder, pages and cards."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
+        autoescape=select_autoescape(("html.j2", "css.j2", "js.j2")),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

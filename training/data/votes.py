@@ -1,0 +1,155 @@
+"""Tables of votes: how many people said which emotion a picture evokes, as counts or as shares."""
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from emotion.errors import DataError
+from emotion.taxonomy import Taxonomy, read_taxonomy, taxonomy_names
+
+VALENCE, AROUSAL = "valence", "arousal"
+NAME_COLUMN = "path"
+"""Where a table has no such column, its first one holds the names of the pictures."""
+_OTHER_WORDS = {"content": "contentment", "sad": "sadness"}
+"""As the tables and file names of Machajdik and Hanbury have it."""
+
+
+class Words:
+    """Which texts name an emotion: the names of a label set, and of the shipped ones.
+
+    The shipped ones count too, because votes for an emotion that the set at hand lacks are votes all the same: a
+    picture that most people call joyful must not become a fearful one where the set has no joy.
+    """
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        own = {name.casefold(): name for name in taxonomy.names}
+        others = {word: name for word, name in _OTHER_WORDS.items() if name in own}
+        self._known = _shipped_words() | others | own
+
+    def emotion(self, text: str) -> str | None:
+        """The emotion that a column, a folder or a file is named after; None where it is none."""
+        return self._known.get(text.strip().casefold())
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What people said of one picture."""
+
+    votes: Mapping[str, float]
+    """Share of all votes by emotion, 0..1; empty where there are none."""
+    valence: float | None = None
+    arousal: float | None = None
+
+    def most_named(self) -> tuple[str, ...]:
+        """The emotion with the most votes; several where they are tied, none where nobody voted."""
+        most = max(self.votes.values(), default=0.0)
+        return tuple(name for name, share in self.votes.items() if share == most)
+
+
+@dataclass(frozen=True)
+class VoteTable:
+    """A file of votes."""
+
+    file: Path
+    opinions: list[tuple[str, Opinion]]
+    """The pictures' names as written, without quotes."""
+    has_feelings: bool
+    """Whether it tells valence and arousal."""
+    unused: tuple[str, ...]
+    """Columns that are neither names nor votes nor feelings."""
+
+
+def read_header(file: Path) -> tuple[str, ...]:
+    """A table's column names without quotes and brackets; empty where it cannot be read as text."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            return next(_rows(stream), ())
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return ()
+
+
+def has_votes(columns: Sequence[str], words: Words) -> bool:
+    """Whether at least two columns are named after emotions."""
+    return sum(words.emotion(column) is not None for column in columns) > 1
+
+
+def has_feelings(columns: Sequence[str]) -> bool:
+    """Whether valence and arousal are among the columns."""
+    return {VALENCE, AROUSAL} <= {column.casefold() for column in columns}
+
+
+def read_votes(file: Path, words: Words) -> VoteTable | None:
+    """Read a table of votes; None where it has no two columns named after emotions.
+
+    Raises DataError naming the line of a vote that is no number, or of a row without a name.
+    """
+    columns = read_header(file)
+    if not has_votes(columns, words):
+        return None
+    name_column = columns.index(NAME_COLUMN) if NAME_COLUMN in columns else 0
+    opinions = []
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        rows = _rows(stream)
+        next(rows)
+        for line, row in enumerate(rows, start=2):
+            if len(row) != len(columns) or not row[name_column]:
+                raise DataError(f"{file}, line {line}: expected {len(columns)} fields, a picture's name among them")
+            opinions.append((row[name_column], _opinion(file, line, dict(zip(columns, row, strict=True)), words)))
+    unused = [name for i, name in enumerate(columns) if i != name_column and not _is_used(name, words)]
+    return VoteTable(file, opinions, has_feelings(columns), tuple(unused))
+
+
+def opinion_of(cells: Mapping[str, str], words: Words) -> Opinion:
+    """What a row's columns say by their names; raises ValueError where a vote or a feeling is no number."""
+    votes = {emotion: _number(text) for name, text in cells.items() if (emotion := words.emotion(name)) is not None}
+    feelings = {name.casefold(): float(text) for name, text in cells.items() if _is_feeling(name) and text}
+    total = sum(votes.values())
+    if len(votes) < 2 or total == 0:
+        votes = {}
+    shares = {name: count / total for name, count in votes.items()}
+    return Opinion(shares, feelings.get(VALENCE), feelings.get(AROUSAL))
+
+
+def _opinion(file: Path, line: int, cells: Mapping[str, str], words: Words) -> Opinion:
+    try:
+        return opinion_of(cells, words)
+    except ValueError as error:
+        raise DataError(f"{file}, line {line}: {error}") from error
+
+
+def _number(text: str) -> float:
+    """How many votes, or what share of them; an empty field is no vote."""
+    value = float(text or 0)
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"{text!r} is no number of votes")
+    return value
+
+
+def _is_used(column: str, words: Words) -> bool:
+    return words.emotion(column) is not None or _is_feeling(column)
+
+
+def _is_feeling(column: str) -> bool:
+    return column.casefold() in (VALENCE, AROUSAL)
+
+
+def _rows(stream: Iterator[str]) -> Iterator[tuple[str, ...]]:
+    """Fields between commas or tabs, without the quotes and brackets of the public tables; empty lines left out."""
+    first = next(stream, "")
+    separator = "\t" if "\t" in first else ","
+    yield tuple(_bare(name) for name in next(csv.reader([first], delimiter=separator), []))
+    for row in csv.reader(stream, delimiter=separator):
+        if row:
+            yield tuple(field.strip().strip("'\"") for field in row)
+
+
+def _bare(name: str) -> str:
+    return name.strip().strip("'\"[]").removeprefix("prob.").strip()
+
+
+@cache
+def _shipped_words() -> dict[str, str]:
+    return {name.casefold(): name for shipped in taxonomy_names() for name in read_taxonomy(shipped).names}
