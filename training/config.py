@@ -127,7 +127,7 @@ class NetworkConfig(NetworkSpec):
     probe_views: int = Field(default=1, ge=1, le=10)
     """Views of a picture that the probe sees: 1 as served, 3 with the whole picture squashed, also larger, 5 with
     a mirror image and a close crop, 10 with a wide crop and the other mirror images."""
-    polarity_scale: float = Field(default=1.5, ge=0)
+    polarity_scale: float = Field(default=1.0, ge=0)
     """Weight of polarity in a sentiment vector that starts from the probe."""
     familiarity_rank: int = Field(default=256, ge=0)
     """Directions of the distance to the training pictures, fitted after training; 0 leaves it out of the bundle."""
@@ -269,9 +269,10 @@ class LoopConfig(_Closed):
     monitor: Monitor = Monitor.SCORE
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     """Exponential moving average of the weights; 0 is off."""
-    finetuned_share: float = Field(default=1.0, gt=0, le=1)
+    finetuned_share: float | None = Field(default=None, gt=0, le=1)
     """Weights given out = this share of the trained ones + the rest of those at the start (Wortsman et al., CVPR 2022):
-    keeps what the start knew and fine-tuning forgets. For a start from the probe; 1 is off."""
+    keeps what the start knew and fine-tuning forgets. None: half where all starts from a probe and
+    batch norm is frozen, else 1, which is off."""
     device: Device = Device.AUTO
     cache_views: int = Field(default=0, ge=0)
     """With a frozen trunk: run it once over so many random views of each picture and train on what it gave; 0 runs it
@@ -300,6 +301,15 @@ class TrainingConfig(_Closed):
     loss: LossConfig = LossConfig()
     optim: OptimConfig = OptimConfig()
     loop: LoopConfig = LoopConfig()
+
+    @property
+    def finetuned_share(self) -> float:
+        """loop.finetuned_share, decided: halfway to a random start, or to other batch statistics, is no model."""
+        if self.loop.finetuned_share is not None:
+            return self.loop.finetuned_share
+        network = self.network
+        good_start = network.head_init is network.sv_init is Init.PROBE and network.freeze_batch_norm
+        return 0.5 if good_start else 1.0
 
     @model_validator(mode="before")
     @classmethod

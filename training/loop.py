@@ -82,7 +82,7 @@ class Trainer:
         self.optimizer = make_optimizer(net, config.optim, self.loss.parameters())
         decay = config.loop.ema_decay
         self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None  # type: ignore[no-untyped-call]
-        self.start = copy_state(net) if config.loop.finetuned_share < 1 else None
+        self.start = copy_state(net) if config.finetuned_share < 1 else None
         self.parallel = processes.wrap(_FromTaps(self.net) if config.loop.cache_views else self.net)
         self.frozen = frozen_stages(net, 0, config.optim)
         self.history: list[EpochRecord] = []
@@ -245,7 +245,7 @@ class Trainer:
     def _judged(self) -> EmotionNet:
         """The net as it would be given out: of the averaged weights, and between start and end, where so configured."""
         net: EmotionNet = self.net if self.average is None else self.average.module  # type: ignore[assignment]
-        return net if self.start is None else between(self.start, net, self.config.loop.finetuned_share)
+        return net if self.start is None else between(self.start, net, self.config.finetuned_share)
 
     def _keep_best(self, record: EpochRecord) -> None:
         value = record.monitored(self.config.loop.monitor)

@@ -140,3 +140,18 @@ def test_an_unknown_backbone_is_an_error_of_the_configuration() -> None:
         load_config("default", ["network.backbone=resnet_50"])
     with pytest.raises(ConfigError, match=r"network: .*\(got 3\)"):
         load_config("default", ["network=3"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "share"),
+    [
+        ((), 0.5),
+        (("network.sv_init=random",), 1.0),
+        (("network.head_init=random",), 1.0),
+        (("network.freeze_batch_norm=false",), 1.0),
+        (("loop.finetuned_share=0.7",), 0.7),
+        (("network.sv_init=random", "loop.finetuned_share=0.7"), 0.7),
+    ],
+)
+def test_only_a_start_from_the_probe_is_worth_going_back_to(overrides: tuple[str, ...], share: float) -> None:
+    assert load_config("default", list(overrides)).finetuned_share == share
