@@ -190,6 +190,30 @@ def familiarity(
 
 
 @app.command()
+def valence(
+    bundle: Annotated[Path, typer.Option(help="A bundle written by `fit`.")],
+    data: Annotated[Path, typer.Option(help="Pictures with a column `valence`, such as Emotion6; any label set.")],
+    layout: LayoutOption = None,
+    middle: Annotated[float, typer.Option(help="Neither pleasant nor unpleasant on the data's scale.")] = 5.0,
+    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
+    precision: Annotated[Precision, typer.Option(help="Arithmetic of the model.")] = Precision.FP32,
+) -> None:
+    """Hold a bundle's P(positive) against how pleasant people rated pictures; prints one JSON object.
+
+    Spearman's rank correlation with its 95 % interval, and the AUC of pleasant against unpleasant.
+
+    Example: `python -m training valence --bundle runs/first/bundle --data emotion6`
+    """
+    from emotion.predictor import Predictor
+    from training.distributed import refuse_several
+    from training.evaluation.valence import measure_valence
+
+    refuse_several("valence")
+    figures = measure_valence(Predictor.open(bundle, device, precision), data, layout, middle)
+    print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in figures._asdict().items()}))
+
+
+@app.command()
 def crossval(
     data: DataOption,
     out: OutOption,

@@ -1,0 +1,71 @@
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emotion.bundle import with_manifest
+from emotion.errors import DataError
+from emotion.predictor import Predictor
+from emotion.taxonomy import read_taxonomy
+from fakes import FakeRuntime, tiny_predictor, write_gallery
+from training.data.samples import read_samples
+from training.evaluation.valence import measure_valence, valence_figures
+
+
+def _rate(folder: Path, valences: list[float]) -> Path:
+    """Votes that matter to nobody here, beside the valence that does."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".csv")[: len(valences)]
+    with (folder / "manifest.csv").open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(("path", "valence", "arousal", "anger", "joy"))
+        table.writerows((path.relative_to(folder), v, 5, 0.5, 0.5) for path, v in zip(paths, valences, strict=True))
+    return folder
+
+
+def test_by_hand():
+    figures = valence_figures(np.array([0.1, 0.4, 0.2, 0.9]), np.array([1.0, 5.0, 6.0, 8.0]), 5.0)
+    # Ranks 1 3 2 4 against 1 2 3 4: 1 - 6 * 2 / (4 * 15). One low picture, below both high ones.
+    assert figures.spearman == pytest.approx(0.8)
+    assert figures.auc == 1
+    assert figures.low <= figures.spearman <= figures.high
+
+
+def test_one_side_alone_has_no_auc():
+    assert valence_figures(np.array([0.1, 0.4, 0.2]), np.array([6.0, 7.0, 8.0]), 5.0).auc is None
+
+
+def test_ties_in_the_votes_and_other_labels_do_not_matter(tmp_path):
+    write_gallery(tmp_path / "photos", 12)
+    predictor = tiny_predictor(tmp_path)
+    paths = sorted(path for path in (tmp_path / "photos").rglob("*") if path.suffix != ".csv" and path.is_file())
+    probabilities = predictor.predict(paths).probabilities
+    positive = probabilities[:, predictor.taxonomy.polarity_codes() == 1].sum(axis=1)
+    folder = _rate(tmp_path / "photos", (1 + 8 * positive).tolist())
+    figures = measure_valence(predictor, folder)
+    assert (figures.pictures, figures.spearman) == (12, pytest.approx(1))
+
+
+def test_training_pictures_are_left_out_and_unreadable_ones_said(tmp_path, capsys):
+    write_gallery(tmp_path / "photos", 8)
+    predictor = tiny_predictor(tmp_path)
+    samples = read_samples(tmp_path / "photos", predictor.taxonomy).samples
+    bundle = with_manifest(predictor.bundle, training_hashes=(samples[0].digest,))
+    folder = _rate(tmp_path / "photos", [float(n) for n in range(1, 9)])
+    samples[-1].path.write_bytes(b"no picture")
+    figures = measure_valence(Predictor(bundle, FakeRuntime()), folder)
+    assert figures.pictures == 6
+    said = capsys.readouterr().err
+    assert "1 pictures trained this bundle" in said
+    assert "skipped 1 pictures" in said
+
+
+def test_a_label_set_without_sides_or_data_without_valence_is_refused(tmp_path):
+    write_gallery(tmp_path / "photos", 4)
+    predictor = tiny_predictor(tmp_path)
+    with pytest.raises(DataError, match="0 pictures that can be judged"):
+        measure_valence(predictor, tmp_path / "photos")
+    manifest = predictor.bundle.manifest.model_copy(update={"taxonomy": read_taxonomy("ads-30")})
+    with pytest.raises(DataError, match="without polarity"):
+        measure_valence(Predictor(replace(predictor.bundle, manifest=manifest), FakeRuntime()), tmp_path / "photos")

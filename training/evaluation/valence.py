@@ -1,0 +1,106 @@
+"""Whether what a model calls positive is what people felt good about: P(positive) against rated valence.
+
+The pictures' own label set does not matter, so a model can be judged on a data set of other emotions (Emotion6 of Peng
+et al., CVPR 2015, rates valence from 1 to 9).
+"""
+
+from collections.abc import Sequence, Set
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+
+from emotion.bundle import file_sha256
+from emotion.console import progress, say
+from emotion.errors import DataError, PictureError
+from emotion.predictor import Predictor
+from training.data.layouts import Labelled, Layout, read_layout
+from training.evaluation.intervals import RESAMPLES
+
+SEED: Final = 0
+BATCH: Final = 16
+MIN_PICTURES: Final = 3
+"""Two always agree or disagree perfectly."""
+
+
+class ValenceFigures(NamedTuple):
+    """How P(positive) goes with rated valence."""
+
+    pictures: int
+    spearman: float
+    """Rank correlation, -1..1."""
+    low: float
+    high: float
+    """Its 95 % bootstrap interval over the pictures."""
+    auc: float | None
+    """Of valence above the middle of the scale against below; those at the middle are left out. None without both."""
+
+
+def measure_valence(
+    predictor: Predictor, data: Path, layout: Layout | None = None, middle: float = 5.0
+) -> ValenceFigures:
+    """Judge every picture whose valence is known; those that trained the model are left out.
+
+    Raises DataError when the label set has no two sides, or fewer than three pictures can be judged.
+    """
+    if not predictor.taxonomy.has_polarity:
+        raise DataError(f"{predictor.bundle.path} has a label set without polarity: nothing to hold against valence")
+    rated = [picture for picture in read_layout(data, predictor.taxonomy, None, layout).pictures if _is_rated(picture)]
+    positive, valence = _judge(predictor, rated, set(predictor.bundle.manifest.training_hashes))
+    if len(valence) < MIN_PICTURES or np.ptp(valence) == 0 or np.ptp(positive) == 0:
+        raise DataError(f"{data} has {len(valence)} pictures that can be judged and differ in a column `valence`")
+    return valence_figures(positive, valence, middle)
+
+
+def valence_figures(
+    positive: Float64[np.ndarray, "n"], valence: Float64[np.ndarray, "n"], middle: float
+) -> ValenceFigures:
+    """Rank correlation with its interval, and AUC."""
+    rng = np.random.default_rng(SEED)
+    drawn = [rng.integers(len(valence), size=len(valence)) for _ in range(RESAMPLES)]
+    # A draw of one value again and again has no rank correlation; it happens with a handful of pictures only.
+    spread = [rows for rows in drawn if np.ptp(valence[rows]) and np.ptp(positive[rows])]
+    low, high = np.percentile([_spearman(positive[rows], valence[rows]) for rows in spread], (2.5, 97.5))
+    sided = valence != middle
+    is_good = valence[sided] > middle
+    auc = float(roc_auc_score(is_good, positive[sided])) if 0 < is_good.sum() < len(is_good) else None
+    return ValenceFigures(len(valence), _spearman(positive, valence), float(low), float(high), auc)
+
+
+def _spearman(a: Float64[np.ndarray, "n"], b: Float64[np.ndarray, "n"]) -> float:
+    return float(spearmanr(a, b).statistic)
+
+
+def _is_rated(picture: Labelled) -> bool:
+    return picture.valence is not None
+
+
+def _judge(
+    predictor: Predictor, rated: Sequence[Labelled], known: Set[str]
+) -> tuple[Float64[np.ndarray, "n"], Float64[np.ndarray, "n"]]:
+    """P(positive) and valence of each picture that can be read and did not train the model."""
+    is_positive = predictor.taxonomy.polarity_codes() == 1
+    positive, valence, skipped, n_known = [np.empty(0)], [], [], 0
+    with progress("valence", len(rated), "pictures") as advance:
+        for start in range(0, len(rated), BATCH):
+            pixels = []
+            for picture in rated[start : start + BATCH]:
+                try:
+                    if picture.path.is_file() and file_sha256(picture.path) in known:
+                        n_known += 1
+                        continue
+                    pixels.append(predictor.prepare(picture.path))
+                    valence.append(picture.valence)
+                except PictureError as error:
+                    skipped.append(str(error))
+            if pixels:
+                positive.append(predictor.infer(np.stack(pixels)).probabilities[:, is_positive].sum(axis=1))
+            advance(len(rated[start : start + BATCH]))
+    if skipped:
+        say(f"skipped {len(skipped)} pictures, the first: {skipped[0]}")
+    if n_known:
+        say(f"{n_known} pictures trained this bundle and are left out")
+    return np.concatenate(positive).astype(np.float64), np.array(valence, dtype=np.float64)
