@@ -23,13 +23,13 @@ class Entry:
     path: Path
     """Absolute."""
     label: str | None = None
-    """As written: several labels stay joined by "|"."""
+    """As written, without blanks around it: several labels stay joined by "|"."""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels one by one."""
-        return tuple(self.label.split("|")) if self.label else ()
+        return tuple(label for part in (self.label or "").split("|") if (label := part.strip()))
 
 
 def read_collection(source: Path, label_column: str | None = None) -> list[Entry]:
@@ -75,18 +75,21 @@ def _read_manifest(manifest: Path, label_column: str | None) -> list[Entry]:
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
-            columns = reader.fieldnames or []
+            columns = [name.strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = columns
             rows = list(enumerate(reader, start=2))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{manifest} cannot be read as a CSV file in UTF-8: {error}") from error
     if "path" not in columns:
-        raise DataError(f"{manifest} has no column `path`; it has: {', '.join(columns) or 'nothing'}")
+        hint = "; put commas between the fields" if len(columns) == 1 and set(columns[0]) & set(";\t") else ""
+        raise DataError(f"{manifest} has no column `path`; it has: {', '.join(columns) or 'nothing'}{hint}")
     label_name = _label_column(manifest, columns, label_column)
     return [_entry(manifest, line, row, label_name) for line, row in rows]
 
 
 def _label_column(manifest: Path, columns: Sequence[str], wanted: str | None) -> str | None:
     if wanted is not None:
+        wanted = wanted.strip()
         if wanted not in columns:
             raise DataError(f"{manifest} has no column {wanted!r}; it has: {', '.join(columns)}")
         return wanted
@@ -100,4 +103,5 @@ def _entry(manifest: Path, line: int, row: dict[str, str], label_name: str | Non
     if not relative:
         raise DataError(f"{manifest}, line {line}: the path is empty")
     metadata = {key: value for key, value in row.items() if key not in ("path", label_name) and value}
-    return Entry(manifest.parent / relative, (row[label_name] or None) if label_name else None, metadata)
+    label = (row[label_name] or "").strip() if label_name else ""
+    return Entry(manifest.parent / relative, label or None, metadata)

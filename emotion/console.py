@@ -1,5 +1,6 @@
 """One look for every command line: progress, messages on stderr, errors without a traceback."""
 
+import io
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ def run(app: typer.Typer) -> None:
 
     Ctrl-C ends it with code 130; a command that can go on afterwards says so itself.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from emotion.arrays import Shares, Unfamiliarities
 
-UNFAMILIAR_BELOW: Final = 0.01
-"""One ordinary picture in a hundred is called unfamiliar by mistake."""
+UNFAMILIAR_BELOW: Final = 0.05
+"""One ordinary picture in twenty is called unfamiliar by mistake; at one in a hundred no chart is found."""
 
 
 class FamiliarityScale(BaseModel):

@@ -147,11 +147,11 @@ def taxonomy_names() -> list[str]:
 
 
 def read_taxonomy(source: str | Path) -> Taxonomy:
-    """Read a shipped label set by name, or a JSON file of the same form.
+    """Read a shipped label set by name, or a JSON file of the same form; `~` is the home folder.
 
     Raises TaxonomyError naming the shipped ones and the nearest, or what is wrong with the file.
     """
-    path = SHIPPED / f"{source}.json" if str(source) in taxonomy_names() else Path(source)
+    path = SHIPPED / f"{source}.json" if str(source) in taxonomy_names() else Path(source).expanduser()
     if not path.is_file():
         near = difflib.get_close_matches(str(source), taxonomy_names(), n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -66,6 +66,7 @@ def fit(
     """
     from emotion.collection import read_collection
     from training.config import load_config
+    from training.data.names import source_name
     from training.distributed import join_processes
     from training.run import fit_and_assess, pick_device
 
@@ -79,7 +80,7 @@ def fit(
         samples = processes.from_main(lambda: _read(training_config, data, label_column, layout, out))
         try:
             bundle, metrics = fit_and_assess(
-                training_config, samples, out, data_name=data.name, resume=resume, processes=processes
+                training_config, samples, out, data_name=source_name(data), resume=resume, processes=processes
             )
         except KeyboardInterrupt:
             say(f"interrupted; add --resume to the same command to go on after the last epoch in {out}")
@@ -96,6 +97,7 @@ def evaluate(
     gallery: Annotated[Path | None, typer.Option(help="Labelled pictures to search; leave-one-out without.")] = None,
     label_column: LabelOption = None,
     layout: LayoutOption = None,
+    gallery_layout: Annotated[Layout | None, typer.Option(help="The same of --gallery.")] = None,
     device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
     precision: Annotated[Precision, typer.Option(help="Arithmetic of the model.")] = Precision.FP32,
     keep_training_pictures: Annotated[
@@ -110,7 +112,8 @@ def evaluate(
     Example: `python -m training evaluate --bundle runs/first/bundle --data test-photos --out runs/test`
     """
     from emotion.predictor import Predictor
-    from training.assess import assess, leave_out_queries, leave_out_training_pictures
+    from training.assess import assess, gallery_label_column, leave_out_queries, leave_out_training_pictures
+    from training.data.names import source_name
     from training.data.samples import read_samples, report_skipped
     from training.distributed import refuse_several
 
@@ -119,13 +122,15 @@ def evaluate(
     queries, skipped = read_samples(data, predictor.taxonomy, label_column, layout)
     database = None
     if not keep_training_pictures:
-        queries = leave_out_training_pictures(predictor.bundle, queries)
+        remedy = "name others, or pass --keep-training-pictures"
+        queries = leave_out_training_pictures(predictor.bundle, queries, remedy)
     if gallery is not None:
-        database, skipped_gallery = read_samples(gallery, predictor.taxonomy, label_column)
+        column = gallery_label_column(gallery, label_column, gallery_layout)
+        database, skipped_gallery = read_samples(gallery, predictor.taxonomy, column, gallery_layout)
         database = leave_out_queries(predictor.bundle, database, queries)
         skipped += skipped_gallery
     report_skipped(skipped, out)
-    figures = assess(predictor, queries, out / "report.html", gallery=database, data_name=data.name)
+    figures = assess(predictor, queries, out / "report.html", gallery=database, data_name=source_name(data))
     (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures))
     say(f"written: {out / 'report.html'}")
@@ -219,7 +224,7 @@ def crossval(
     out: OutOption,
     config: ConfigOption = "default",
     set_: SetOption = None,
-    folds: Annotated[str | None, typer.Option(help="Only these, e.g. 0 or 0,2.")] = None,
+    folds: Annotated[str | None, typer.Option(help="Train only these, e.g. 0 or 0,2.")] = None,
     n_folds: Annotated[int, typer.Option(min=2)] = 5,
     inner: Annotated[
         int | None, typer.Option(help="Leave this fold out of everything: choose a recipe among the others.")
@@ -230,8 +235,8 @@ def crossval(
 ) -> None:
     """Cross-validate a recipe; done folds are kept, so the same command goes on after an interrupt.
 
-    Writes OUT/crossval.json and OUT/report.html over all test pictures. The preset `probe` trains nothing and is what
-    a recipe has to beat: see `compare`.
+    Writes OUT/crossval.json and OUT/report.html over the test pictures of all folds that are done. The preset `probe`
+    trains nothing and is what a recipe has to beat: see `compare`.
 
     Examples:
 
@@ -241,22 +246,23 @@ def crossval(
     """
     from training.config import load_config
     from training.crossval import cross_validate
+    from training.data.names import source_name
     from training.data.samples import read_samples, report_skipped
     from training.data.splits import load_or_make_folds
     from training.distributed import refuse_several
     from training.run import load_taxonomy
 
     refuse_several("crossval")
+    only = None if folds is None else _fold_numbers(folds, n_folds)
     training_config = load_config(config, set_)
     samples, skipped = read_samples(data, load_taxonomy(training_config), label_column, layout)
     report_skipped(skipped, out)
     split = load_or_make_folds(out / "folds.json", samples, n_folds, fold_seed)
-    only = None if folds is None else [_fold_number(part, n_folds) for part in folds.split(",")]
     if inner is not None:
         if not 0 <= inner < n_folds or inner in (only or []):
             raise ConfigError(f"--inner {inner} must be a fold from 0 to {n_folds - 1} that --folds does not test")
         samples = [sample for sample in samples if split[sample.digest] != inner]
-    summary = cross_validate(training_config, samples, split, out, data_name=data.name, only=only)
+    summary = cross_validate(training_config, samples, split, out, data_name=source_name(data), only=only)
     print(json.dumps({name: summary[name] for name in ("mean", "sd", "calibration")}, indent=1))
     say(f"written: {out / 'crossval.json'}, {out / 'report.html'}")
 
@@ -335,8 +341,11 @@ def inspect_data(
     from training.data.inspection import as_json, as_text, inspect
     from training.run import load_taxonomy
 
-    named = [] if taxonomy is None else [f"data.taxonomy={json.dumps(taxonomy)}"]
-    training_config = load_config(config, [*(set_ or []), *named])
+    training_config = load_config(config, set_)
+    if taxonomy is not None:
+        # Set as it is: as the text of an override a file's name might be read as TOML.
+        named = training_config.data.model_copy(update={"taxonomy": taxonomy})
+        training_config = training_config.model_copy(update={"data": named})
     found = inspect(data, training_config, load_taxonomy(training_config), layout, label_column)
     print(as_text(found))
     if out is not None:
@@ -435,10 +444,15 @@ def _next_command(bundle: Path, store: Path | None) -> str:
     return f"python -m index build --bundle {bundle} --gallery FOLDER --store STORE"
 
 
-def _fold_number(text: str, n_folds: int) -> int:
-    if not text.strip().isdigit() or int(text) >= n_folds:
-        raise ConfigError(f"--folds takes numbers from 0 to {n_folds - 1}, not {text!r}")
-    return int(text)
+def _fold_numbers(text: str, n_folds: int) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
+        if not (part.isascii() and part.isdigit()) or int(part) >= n_folds:
+            raise ConfigError(f"--folds takes numbers from 0 to {n_folds - 1}, not {part!r}")
+    numbers = [int(part) for part in parts]
+    if len(set(numbers)) < len(numbers):
+        raise ConfigError(f"--folds {text} names a fold twice; name each once")
+    return numbers
 
 
 if __name__ == "__main__":

@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from emotion.bundle import Bundle
+from emotion.collection import MANIFEST_NAME
 from emotion.console import say
 from emotion.errors import DataError, RuntimeUnavailableError
 from emotion.predictor import Predictor
 from emotion.runtime import Device, open_runtime
 from emotion.torch_runtime import TorchRuntime
+from training.data.layouts import Layout
 from training.data.samples import Sample
+from training.data.votes import read_header
 from training.evaluation.evaluate import evaluate, score
 from training.evaluation.familiarity import familiarity_figures
 from training.evaluation.report import write_report
@@ -56,6 +59,15 @@ def assess(
     return evaluation.figures() | familiarity_figures(scored) | {"protocol": protocol} | made_by
 
 
+def gallery_label_column(gallery: Path, label_column: str | None, layout: Layout | None) -> str | None:
+    """The queries' label column where the gallery is a manifest that has it too; else None: its own labels count."""
+    if label_column is None or layout not in (None, Layout.MANIFEST):
+        return None
+    source = gallery.expanduser()
+    manifest = source / MANIFEST_NAME if source.is_dir() else source
+    return label_column if label_column in read_header(manifest) else None
+
+
 def leave_out_queries(bundle: Bundle, gallery: Sequence[Sample], queries: Sequence[Sample]) -> list[Sample]:
     """The gallery without the queries: a query must not find itself. Warns of training pictures in the gallery."""
     asked = {sample.digest for sample in queries}
@@ -70,10 +82,10 @@ def leave_out_queries(bundle: Bundle, gallery: Sequence[Sample], queries: Sequen
     return others
 
 
-def leave_out_training_pictures(bundle: Bundle, samples: Sequence[Sample]) -> list[Sample]:
+def leave_out_training_pictures(bundle: Bundle, samples: Sequence[Sample], remedy: str = "name others") -> list[Sample]:
     """The samples the bundle was not trained on; says which were left out.
 
-    Raises DataError when none is left: figures on training pictures would say nothing about new ones.
+    Raises DataError with `remedy` when none is left: figures on training pictures would say nothing about new ones.
     """
     known = set(bundle.manifest.training_hashes)
     unseen = [sample for sample in samples if sample.digest not in known]
@@ -82,7 +94,5 @@ def leave_out_training_pictures(bundle: Bundle, samples: Sequence[Sample]) -> li
         names = ", ".join(sample.path.name for sample in left_out[:5]) + (" ..." if len(left_out) > 5 else "")
         say(f"warning: {len(left_out)} of {len(samples)} pictures trained this bundle and are left out: {names}")
     if not unseen:
-        raise DataError(
-            "this bundle was trained on every one of these pictures; name others, or pass --keep-training-pictures"
-        )
+        raise DataError(f"this bundle was trained on every one of these pictures; {remedy}")
     return unseen

@@ -18,7 +18,7 @@ PRESETS = Path(__file__).parent / "configs"
 
 
 class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Init(StrEnum):
@@ -99,7 +99,9 @@ class AugmentConfig(_Closed):
     """Random views of a training picture; mild by default, because colour and texture carry the mood."""
 
     crop_scale: tuple[float, float] = (0.4, 1.0)
+    """Smallest and largest share of the picture's area that a crop takes."""
     crop_ratio: tuple[float, float] = (0.75, 1.3333)
+    """Narrowest and widest crop: width by height."""
     flip: bool = True
     jitter: float = Field(default=0.0, ge=0, le=1)
     """Strength of brightness, contrast and saturation changes."""
@@ -111,9 +113,19 @@ class AugmentConfig(_Closed):
     degrade: float = Field(default=0.0, ge=0, le=1)
     """Share of views that are blurred, and share that are recompressed, as pictures on the web are."""
 
+    @model_validator(mode="after")
+    def _check_ranges(self) -> Self:
+        if not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
+            raise ValueError(f"augment.crop_scale goes from a share above 0 up to 1; got {list(self.crop_scale)}")
+        if not 0 < self.crop_ratio[0] <= self.crop_ratio[1]:
+            raise ValueError(f"augment.crop_ratio goes from a ratio above 0 up; got {list(self.crop_ratio)}")
+        return self
+
 
 class NetworkConfig(NetworkSpec):
     """The network and where it starts."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     pretrained: bool = True
     """Start from ImageNet weights."""
@@ -149,8 +161,19 @@ class HierarchicalAPConfig(_Closed):
 
     temperature: float = Field(default=0.01, gt=0)
     """Of the sigmoid that stands for the step in a rank, on cosines; larger is smoother and less like a rank."""
+    neighbour_relevance: float = Field(default=0.5, ge=0, le=1)
+    """Relevance of a neighbour on the wheel of the same polarity; nothing where the label set has no wheel."""
     polarity_relevance: float = Field(default=0.25, ge=0, le=1)
-    """Relevance of the same polarity; a quarter leaves more of it with the emotion: 1 against 3 x 1/4 of Mikels'."""
+    """Relevance of the same polarity."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.neighbour_relevance < self.polarity_relevance:
+            raise ValueError(
+                f"loss.hierarchical_ap.neighbour_relevance={self.neighbour_relevance} is below "
+                f"polarity_relevance={self.polarity_relevance}: a neighbour on the wheel is of the same polarity"
+            )
+        return self
 
 
 class NPairConfig(_Closed):
@@ -221,7 +244,6 @@ _WITH_PARAMETERS: Final = frozenset({EmbeddingLoss.CENTER, EmbeddingLoss.PROXY_A
 _ON_LABELS: Final = _WITH_PARAMETERS | {EmbeddingLoss.N_PAIR, EmbeddingLoss.MULTI_SIMILARITY, EmbeddingLoss.SUP_CON}
 _SENTIMENTS: Final = frozenset({EmbeddingLoss.SENTIMENT, EmbeddingLoss.ADAPTIVE})
 _READ_BY: Final[dict[str, frozenset[EmbeddingLoss]]] = {
-    "w": frozenset(EmbeddingLoss) - {EmbeddingLoss.NONE},
     "alpha1": _SENTIMENTS,
     "alpha2": _SENTIMENTS,
     "mining": _SENTIMENTS | {EmbeddingLoss.TRIPLET},
@@ -271,8 +293,8 @@ class LoopConfig(_Closed):
     """Exponential moving average of the weights; 0 is off."""
     finetuned_share: float | None = Field(default=None, gt=0, le=1)
     """Weights given out = this share of the trained ones + the rest of those at the start (Wortsman et al., CVPR 2022):
-    keeps what the start knew and fine-tuning forgets. None: half where all starts from a probe and
-    batch norm is frozen, else 1, which is off."""
+    keeps what the start knew and fine-tuning forgets. None: half where a pretrained trunk is trained,
+    all starts from a probe and batch norm is frozen; else 1, which is off."""
     device: Device = Device.AUTO
     cache_views: int = Field(default=0, ge=0)
     """With a frozen trunk: run it once over so many random views of each picture and train on what it gave; 0 runs it
@@ -302,15 +324,6 @@ class TrainingConfig(_Closed):
     optim: OptimConfig = OptimConfig()
     loop: LoopConfig = LoopConfig()
 
-    @property
-    def finetuned_share(self) -> float:
-        """loop.finetuned_share, decided: halfway to a random start, or to other batch statistics, is no model."""
-        if self.loop.finetuned_share is not None:
-            return self.loop.finetuned_share
-        network = self.network
-        good_start = network.head_init is network.sv_init is Init.PROBE and network.freeze_batch_norm
-        return 0.5 if good_start else 1.0
-
     @model_validator(mode="before")
     @classmethod
     def _complete_preprocess(cls, tree: Any) -> Any:
@@ -319,6 +332,13 @@ class TrainingConfig(_Closed):
         if not isinstance(given, dict) or not isinstance(name, str):
             return tree  # complete, or wrong in a way that the fields' own checks name
         return {**tree, "preprocess": _expected_input(name) | given}
+
+    @model_validator(mode="after")
+    def _decide_finetuned_share(self) -> Self:
+        if self.loop.finetuned_share is None:
+            decided = self.loop.model_copy(update={"finetuned_share": 0.5 if _starts_well(self.network) else 1.0})
+            object.__setattr__(self, "loop", decided)  # frozen for others: what is written down names the share
+        return self
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -331,9 +351,38 @@ class TrainingConfig(_Closed):
         for key, neutral in (("layer_decay", 1), ("unfreeze_epochs", 0)):
             if getattr(self.optim, key) != neutral:
                 _check_stages(f"optim.{key}", self.network)
+        if self.loop.epochs and self.optim.unfreeze_epochs >= self.loop.epochs:
+            raise ValueError(
+                f"optim.unfreeze_epochs={self.optim.unfreeze_epochs} with loop.epochs={self.loop.epochs}: no stage of "
+                "the trunk would ever learn; take fewer, or network.freeze_trunk=true"
+            )
         if self.optim.lr_loss != OptimConfig().lr_loss and self.loss.embedding not in _WITH_PARAMETERS:
             raise ValueError(f"optim.lr_loss does nothing with loss.embedding={self.loss.embedding}")
+        self._check_network()
         return self
+
+    def _check_network(self) -> None:
+        network, share = self.network, self.loop.finetuned_share
+        if share != 1 and not (network.freeze_batch_norm or network.freeze_trunk):
+            raise ValueError(
+                f"loop.finetuned_share={share} needs network.freeze_batch_norm=true: statistics of two nets do not "
+                "average to those of the net between them"
+            )
+        if network.weights is not None and not network.pretrained:
+            raise ValueError("network.weights does nothing with network.pretrained=false")
+        if network.sv_init is Init.PROBE and network.sentiment_vector.level_weights[-1:] == (0,):
+            raise ValueError(
+                "network.sv_init=probe fills the deepest level alone, so the last of "
+                "network.sentiment_vector.level_weights has to be above 0; or take network.sv_init=random"
+            )
+        if network.probe_views > 1 and Init.PROBE not in (network.head_init, network.sv_init):
+            raise ValueError("network.probe_views does nothing where neither head_init nor sv_init is probe")
+
+
+def _starts_well(network: NetworkConfig) -> bool:
+    """Whether fine-tuning can forget something: halfway to random weights, or from frozen ones, is no gain."""
+    probed = network.head_init is network.sv_init is Init.PROBE and network.pretrained
+    return probed and network.freeze_batch_norm and not network.freeze_trunk
 
 
 def _check_stages(key: str, network: NetworkConfig) -> None:
@@ -394,7 +443,9 @@ def _apply(tree: dict[str, Any], override: str) -> None:
 def _explain(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] != "extra_forbidden":
-        return f"{key or 'config'}: {item['msg']}" + (f" (got {item['input']!r})" if key else "")
+        if item["type"] == "value_error":  # raised here, about several settings: the message names them
+            return str(item["ctx"]["error"])
+        return f"{key}: {item['msg']} (got {item['input']!r})"
     near = difflib.get_close_matches(key, _keys(TrainingConfig), n=1, cutoff=0.4)
     return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 

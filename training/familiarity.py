@@ -8,14 +8,15 @@ from jaxtyping import Float, Float32, Float64
 from scipy.linalg import eigh
 from sklearn.covariance import ledoit_wolf
 from torch.nn import functional as F  # noqa: N812 - the name everyone uses
-from torch.utils.data import DataLoader
 
 from emotion.console import progress, say
 from emotion.familiarity import FamiliarityScale
 from emotion.network.familiarity import Familiarity
 from emotion.network.net import EmotionNet
 from training.data.dataset import PictureDataset
+from training.data.loader import single_pass_loader
 
+BATCH_SIZE: Final = 32
 N_FOLDS: Final = 5
 MIN_PICTURES: Final = 20
 """With fewer a fold holds too few to say anything about the tail."""
@@ -42,7 +43,7 @@ class Fitted(NamedTuple):
 
 
 def add_familiarity(
-    net: EmotionNet, data: PictureDataset, rank: int, generator: np.random.Generator
+    net: EmotionNet, data: PictureDataset, rank: int, generator: np.random.Generator, *, n_workers: int = 0
 ) -> FamiliarityScale | None:
     """Give a trained net its distance to the training pictures; returns what the distances mean.
 
@@ -51,6 +52,7 @@ def add_familiarity(
         data: the training pictures, not augmented.
         rank: directions to keep apart; 0 leaves the net as it is.
         generator: deals the pictures into folds.
+        n_workers: processes that prepare pictures; the result is the same with any number.
 
     Returns:
         None where the net does not measure it: `rank` is 0, or there are fewer than MIN_PICTURES.
@@ -60,7 +62,7 @@ def add_familiarity(
     if len(data) < MIN_PICTURES:
         say(f"{len(data)} training pictures are too few to say what is unfamiliar; the bundle goes without")
         return None
-    features = pooled_features(net, data)
+    features = pooled_features(net, data, n_workers)
     fitted = fit_distance(features, rank)
     attach(net, fitted)
     quantiles = np.quantile(left_out_distances(features, rank, generator), np.linspace(0, 1, N_QUANTILES))
@@ -110,12 +112,12 @@ def attach(net: EmotionNet, fitted: Fitted) -> None:
 
 
 @torch.no_grad()
-def pooled_features(net: EmotionNet, data: PictureDataset) -> Float32[np.ndarray, "n f"]:
+def pooled_features(net: EmotionNet, data: PictureDataset, n_workers: int = 0) -> Float32[np.ndarray, "n f"]:
     """What the backbone makes of every picture, at unit length."""
     net.eval()
     device, pooled = net.head.weight.device, []
     with progress("familiarity", len(data), "pictures") as advance:
-        for pixels, _ in DataLoader(data, batch_size=32):
+        for pixels, _ in single_pass_loader(data, BATCH_SIZE, n_workers, device):
             pooled.append(F.normalize(net.backbone(pixels.to(device)).pooled.float(), dim=1).cpu().numpy())
             advance(len(pixels))
     return np.concatenate(pooled)

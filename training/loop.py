@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,21 +14,23 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from emotion.console import progress, say
+from emotion.errors import ConfigError
 from emotion.network.net import EmotionNet, Outputs
+from emotion.network.spec import HeadInput
 from emotion.network.taps import Taps
 from emotion.taxonomy import Taxonomy
 from training.checkpoint import save_checkpoint
 from training.config import Monitor, TrainingConfig
 from training.data.dataset import PictureDataset
-from training.data.loader import training_loader
+from training.data.loader import single_pass_loader, training_loader
 from training.data.mixing import Mixed, mix
 from training.data.sampler import BalancedBatches
 from training.data.taps_cache import cache_taps, to_device
 from training.distributed import ALONE, Processes
 from training.evaluation.retrieval import rank, retrieval_metrics
 from training.interpolation import between, copy_state
-from training.losses.multi_task import MixedLogits, MultiTaskLoss
-from training.optim import frozen_stages, lr_factor, make_optimizer, set_lr
+from training.losses.multi_task import LossParts, MixedLogits, MultiTaskLoss
+from training.optim import frozen_stages, lr_factor, make_optimizer, set_lr, unread_parameters
 
 Inputs = torch.Tensor | Taps
 Loader = DataLoader[tuple[torch.Tensor, int]] | DataLoader[tuple[Taps, int]]
@@ -79,10 +82,15 @@ class Trainer:
         self.taxonomy = taxonomy
         self.device = device
         net.backbone.requires_grad_(not config.network.freeze_trunk)
+        if config.network.head_input is HeadInput.SENTIMENT_VECTOR and not config.network.freeze_trunk:
+            # DistributedDataParallel waits for every gradient; what only the pooled features need has none.
+            for parameter in unread_parameters(net, config.preprocess.size_px):
+                parameter.requires_grad_(False)
         self.optimizer = make_optimizer(net, config.optim, self.loss.parameters())
         decay = config.loop.ema_decay
         self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None  # type: ignore[no-untyped-call]
-        self.start = copy_state(net) if config.finetuned_share < 1 else None
+        self.share = config.loop.finetuned_share or 1.0
+        self.start = copy_state(net) if self.share < 1 else None
         self.parallel = processes.wrap(_FromTaps(self.net) if config.loop.cache_views else self.net)
         self.frozen = frozen_stages(net, 0, config.optim)
         self.history: list[EpochRecord] = []
@@ -135,7 +143,9 @@ class Trainer:
                 step = epoch * len(loader) + number
                 set_lr(self.optimizer, lr_factor(step, n_steps, len(loader), self.config.optim))
                 parts.append(self.step(inputs, labels, generator, step))
+                _check_finite(parts[-1], f"epoch {epoch + 1}, step {number + 1}")
                 advance(1)
+        self._check_outputs(f"epoch {epoch + 1}")
         total, classification, embedding = np.mean(parts, axis=0)
         val = self.processes.from_main(lambda: self._validate(validation) if len(validation) else (None, None))
         seconds = time.monotonic() - start
@@ -191,6 +201,14 @@ class Trainer:
             self.average.update_parameters(self.net)
         return [float(part.detach()) for part in parts]
 
+    @torch.no_grad()
+    def _check_outputs(self, where: str) -> None:
+        """Raise ConfigError where the last step ruined the weights: of the last epoch no further loss would tell."""
+        size_px = self.config.preprocess.size_px
+        outputs = self.net.eval()(torch.zeros(1, 3, size_px, size_px, device=self.device))
+        if not all(part.isfinite().all() for part in outputs.present()):
+            raise _diverged(f"{where}: the net's outputs are no longer finite")
+
     def _loader(self, train: PictureDataset, batches: BalancedBatches) -> Loader:
         n_workers, loop = self.config.data.n_workers, self.config.loop
         if not loop.cache_views or len(self.history) >= loop.epochs or self._exhausted():
@@ -232,7 +250,8 @@ class Trainer:
         net = self._judged()
         net.eval()
         embeddings, correct, labels = [], [], []
-        for pixels, batch_labels in DataLoader(data, batch_size=self.config.data.batch_size):
+        batch_size, n_workers = self.config.data.batch_size, self.config.data.n_workers
+        for pixels, batch_labels in single_pass_loader(data, batch_size, n_workers, self.device):
             outputs = net(pixels.to(self.device, memory_format=torch.channels_last))
             embeddings.append(outputs.embedding.float().cpu().numpy())
             correct.append((outputs.logits.argmax(dim=1).cpu() == batch_labels).numpy())
@@ -245,7 +264,7 @@ class Trainer:
     def _judged(self) -> EmotionNet:
         """The net as it would be given out: of the averaged weights, and between start and end, where so configured."""
         net: EmotionNet = self.net if self.average is None else self.average.module  # type: ignore[assignment]
-        return net if self.start is None else between(self.start, net, self.config.finetuned_share)
+        return net if self.start is None else between(self.start, net, self.share)
 
     def _keep_best(self, record: EpochRecord) -> None:
         value = record.monitored(self.config.loop.monitor)
@@ -300,6 +319,20 @@ class Trainer:
         if record.val_map is not None:
             text += f", mAP {record.val_map:.3f}"
         return f"{text}  {record.seconds:.0f} s, {left:.0f} s left"
+
+
+def _check_finite(parts: Sequence[float], where: str) -> None:
+    """Raise ConfigError where a loss is not a finite number: no later step can mend what it does to the weights."""
+    for name, value in zip(LossParts._fields, parts, strict=True):
+        if not math.isfinite(value):
+            raise _diverged(f"{where}: the loss ({name}) is {value}")
+
+
+def _diverged(what: str) -> ConfigError:
+    return ConfigError(
+        f"the training diverged in {what}; lower optim.lr, optim.lr_head and optim.lr_backbone (optim.lr_loss where "
+        "the loss has proxies or centres), or optim.clip_norm, and start anew"
+    )
 
 
 class _FromTaps(nn.Module):

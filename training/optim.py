@@ -68,6 +68,21 @@ def frozen_stages(net: EmotionNet, epoch: int, config: OptimConfig) -> list[nn.P
     return [parameter for stage in stages[:n_frozen] for parameter in stage]
 
 
+def unread_parameters(net: EmotionNet, size_px: int) -> list[nn.Parameter]:
+    """What neither the embedding nor the logits depend on, so that no loss ever moves it.
+
+    Found by asking for gradients: where the sentiment vector takes the map before a head convolution and the class head
+    reads the vector, that convolution is left over.
+    """
+    was_training, device = net.training, net.head.weight.device
+    outputs = net.eval()(torch.zeros(1, 3, size_px, size_px, device=device))
+    net.train(was_training)
+    trainable = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    reach = outputs.embedding.sum() + outputs.logits.sum()
+    gradients = torch.autograd.grad(reach, trainable, allow_unused=True)
+    return [parameter for parameter, gradient in zip(trainable, gradients, strict=True) if gradient is None]
+
+
 def _backbone_groups(net: EmotionNet, config: OptimConfig) -> list[dict[str, object]]:
     if config.layer_decay == 1:
         return _groups(net.backbone.parameters(), config.lr_backbone, config.weight_decay)

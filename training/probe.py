@@ -14,17 +14,18 @@ from jaxtyping import Float32, Float64, Int64
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from emotion.console import progress
 from emotion.errors import ConfigError
 from emotion.network.net import EmotionNet
 from emotion.network.spec import HeadInput, LevelNorm
 from emotion.taxonomy import Taxonomy
+from training.data.loader import single_pass_loader
 from training.data.views import FixedViews
 
 C = 1e-3
 """Inverse regularisation strength on standardised features."""
+BATCH_SIZE = 32
 POLARITY_FILTERS = 2
 QUIET = 0.02
 """What is left of the random filters beside those that the probe fills."""
@@ -40,7 +41,14 @@ class Probe(NamedTuple):
     present: Int64[np.ndarray, "p"]
 
 
-def fit_probe(net: EmotionNet, data: FixedViews, device: torch.device, reads: HeadInput = HeadInput.FEATURES) -> Probe:
+def fit_probe(
+    net: EmotionNet,
+    data: FixedViews,
+    device: torch.device,
+    reads: HeadInput = HeadInput.FEATURES,
+    *,
+    n_workers: int = 0,
+) -> Probe:
     """Logistic regression on standardised values of un-augmented pictures, in every view that `data` gives.
 
     scikit-learn's C weighs a sum over rows: divided by the number of views it regularises as with one.
@@ -50,8 +58,9 @@ def fit_probe(net: EmotionNet, data: FixedViews, device: torch.device, reads: He
         data: training pictures.
         device: where the net is.
         reads: pooled features, or the sentiment vector as the class head sees it.
+        n_workers: processes that prepare pictures; the result is the same with any number.
     """
-    features, labels = _features(net, data, device, reads)
+    features, labels = _features(net, data, device, reads, n_workers)
     scaler = StandardScaler().fit(features)
     if reads is HeadInput.SENTIMENT_VECTOR:
         # Most entries hardly vary at the start; brought to variance 1 their noise would weigh as much as the evidence.
@@ -116,13 +125,13 @@ def _bias(conv: nn.Conv2d) -> Tensor:
 
 @torch.no_grad()
 def _features(
-    net: EmotionNet, data: FixedViews, device: torch.device, reads: HeadInput
+    net: EmotionNet, data: FixedViews, device: torch.device, reads: HeadInput, n_workers: int
 ) -> tuple[Float32[np.ndarray, "n f"], Int64[np.ndarray, "n"]]:
     """A row for each picture and view."""
     net.eval()
     rows, labels = [], []
     with progress("probing", len(data), "pictures") as advance:
-        for views, batch_labels in DataLoader(data, batch_size=32):
+        for views, batch_labels in single_pass_loader(data, BATCH_SIZE, n_workers, device):
             for pixels in views:
                 taps = net.backbone(pixels.to(device))
                 row = taps.pooled

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 
 from emotion.bundle import DEFAULT_TERMS, Bundle, Provenance, with_manifest
 from emotion.console import say
-from emotion.errors import ConfigError, RuntimeUnavailableError, TaxonomyError
+from emotion.errors import ConfigError, DataError, RuntimeUnavailableError, TaxonomyError
 from emotion.network.imagenet import load_imagenet_weights
 from emotion.network.net import EmotionNet
 from emotion.network.spec import HeadInput
@@ -22,6 +23,7 @@ from emotion.runtime import Device
 from emotion.taxonomy import Taxonomy, read_taxonomy
 from training.assess import assess, open_judge
 from training.checkpoint import load_checkpoint
+from training.checks import emotions_failure, filters_failure, polarity_warning, unfreezing_warning
 from training.config import Init, TrainingConfig
 from training.data.dataset import PictureDataset
 from training.data.sampler import BalancedBatches
@@ -33,7 +35,7 @@ from training.export import export_bundle, library_versions
 from training.familiarity import add_familiarity
 from training.loop import EpochRecord, Trainer
 from training.losses.build import build_loss
-from training.probe import fit_probe, init_head, init_sentiment_vector
+from training.probe import Probe, fit_probe, init_head, init_sentiment_vector
 
 
 def load_taxonomy(config: TrainingConfig) -> Taxonomy:
@@ -71,17 +73,24 @@ def train(
     resume: bool = False,
     processes: Processes = ALONE,
 ) -> tuple[Trainer, list[Sample], list[Sample]]:
-    """Everything before the export; returns the trainer with its final weights, training and validation samples."""
+    """Everything before the export; returns the trainer with its final weights, training and validation samples.
+
+    Raises DataError or ConfigError before anything is written where the pictures do not suffice for the recipe.
+    """
+    taxonomy = load_taxonomy(config)
+    if (failure := emotions_failure((sample.label for sample in samples), config.network, taxonomy)) is not None:
+        raise DataError(failure)
     kept, held = hold_out(samples, config.data.validation_fraction, config.seed)
-    batches = _batches(config, kept, processes)
+    if (failure := filters_failure(config.network, taxonomy)) is not None:
+        raise ConfigError(failure)
+    batches = _batches(config, kept, processes) if config.loop.epochs else None
     digest = data_digest(kept, held)
     # The others get the checkpoint handed: they may run on a machine that does not see the folder.
     state = processes.from_main(lambda: _open_run(config, kept, held, run, resume=resume))
-    taxonomy = load_taxonomy(config)
-    if processes.is_main and config.loss.w > 0 and config.loss.embedding.needs_polarity and not taxonomy.has_polarity:
-        say(f"warning: {taxonomy.name!r} has not two sides for the {config.loss.embedding} loss; take another, or none")
+    _warn(polarity_warning(config.loss, taxonomy), processes)
     trainer = _trainer(config, taxonomy, kept, digest, fresh=state is None, processes=processes)
-    trainer.fit(_dataset(config, kept, training=True), batches, _dataset(config, held), run, state=state)
+    if batches is not None:
+        trainer.fit(_dataset(config, kept, training=True), batches, _dataset(config, held), run, state=state)
     return trainer, kept, held
 
 
@@ -138,8 +147,9 @@ def data_digest(*parts: Sequence[Sample]) -> str:
 
 
 def _export(config: TrainingConfig, trainer: Trainer, kept: Sequence[Sample], run: Path, data_name: str) -> Bundle:
-    rng = np.random.default_rng(config.seed)
-    familiarity = add_familiarity(trainer.net, _dataset(config, kept), config.network.familiarity_rank, rng)
+    data = PictureDataset(kept, config.preprocess, cache_mb=0)  # each is looked at once
+    rank, rng = config.network.familiarity_rank, np.random.default_rng(config.seed)
+    familiarity = add_familiarity(trainer.net, data, rank, rng, n_workers=config.data.n_workers)
     return export_bundle(
         run / "bundle",
         trainer.net,
@@ -197,8 +207,15 @@ def _trainer(
         if config.network.pretrained:
             load_imagenet_weights(net.backbone, config.network.backbone, config.network.weights)
         _start_from_probe(net.to(device), config, taxonomy, _probe_data(config, train, net), device, processes)
+    if config.optim.unfreeze_epochs:
+        _warn(unfreezing_warning(len(net.backbone.stages()), config), processes)
     loss = build_loss(config.loss, taxonomy, net.spec.sentiment_vector.dim, config.seed)
     return Trainer(net, loss, config, taxonomy, device, digest, processes)
+
+
+def _warn(text: str | None, processes: Processes) -> None:
+    if text is not None and processes.is_main:
+        say(f"warning: {text}")
 
 
 def _start_from_probe(
@@ -209,16 +226,16 @@ def _start_from_probe(
     device: torch.device,
     processes: Processes,
 ) -> None:
+    def fitted(reads: HeadInput) -> Probe:
+        return processes.from_main(lambda: fit_probe(net, data, device, reads, n_workers=config.data.n_workers))
+
     network = config.network
-    if Init.PROBE not in (network.head_init, network.sv_init):
-        return
-    probe = processes.from_main(lambda: fit_probe(net, data, device))
+    on_features = cache(lambda: fitted(HeadInput.FEATURES))  # at most one look at all pictures, and none if unread
     if network.sv_init is Init.PROBE:
-        init_sentiment_vector(net, probe, taxonomy, network.polarity_scale)
+        init_sentiment_vector(net, on_features(), taxonomy, network.polarity_scale)
     if network.head_init is Init.PROBE:
-        if network.head_input is HeadInput.SENTIMENT_VECTOR:  # of the vector as it starts out
-            probe = processes.from_main(lambda: fit_probe(net, data, device, network.head_input))
-        init_head(net, probe)
+        of_vector = network.head_input is HeadInput.SENTIMENT_VECTOR  # as it starts out
+        init_head(net, fitted(HeadInput.SENTIMENT_VECTOR) if of_vector else on_features())
 
 
 def _probe_data(config: TrainingConfig, samples: Sequence[Sample], net: EmotionNet) -> FixedViews:

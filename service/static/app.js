@@ -6,11 +6,16 @@ const THEME_KEY = "feelalike-theme";
 const remembered = () => { try { return localStorage.getItem(THEME_KEY); } catch { return null; } };
 if (["light", "dark"].includes(remembered())) document.documentElement.dataset.theme = remembered();
 
+// What stands beside an answer. A model that is even between n emotions gives each 1 / n; below a fifth of the way from
+// there to certainty (30 % of eight, 23 % of thirty) no emotion stands out.
+const unsureBelow = (n) => 1 / n + 0.2 * (1 - 1 / n);
+const caveats = (query, n) => ({ unfamiliar: query?.unfamiliar === true, unsure: Boolean(query) && query.confidence < unsureBelow(n) });
+
 document.addEventListener("DOMContentLoaded", () => {
   const COUNTS = [3, 12, 30];
   const USUAL_COUNT = 12;
+  const MIKELS = 8; // emotions, where the label set is not known yet
   const MANY_EMOTIONS = 12; // more bars than this stand in two columns
-  const UNSURE_BELOW = 0.3;
   const SAME_BELOW = 0.0005; // what three decimals show as 0.000
   const BUSY_RETRIES = 4;
   const UPLOADS_KEPT = 24;
@@ -236,16 +241,17 @@ document.addEventListener("DOMContentLoaded", () => {
     $("query").classList.toggle("many", !wheel && emotions().length > MANY_EMOTIONS);
     $("wheel-box").hidden = !wheel;
     verdict.style.setProperty("--tint", hue(query?.emotion));
-    $("unfamiliar").hidden = !query?.unfamiliar;
+    const n = Object.keys(query?.probabilities ?? {}).length || emotions().length || MIKELS;
+    const { unfamiliar, unsure } = caveats(query, n);
+    $("unfamiliar").hidden = !unfamiliar;
     if (!query) {
       verdict.replaceChildren("Looking at the picture…");
       caveat.hidden = true;
     } else {
       const side = sideOf(query.emotion) ?? (emotions().length ? null : query.polarity);
       const aside = h("span", { class: "aside" }, ` (${side ? `${side}, ` : ""}${percent(query.confidence)})`);
-      const unsure = query.confidence < UNSURE_BELOW;
       const notes = [];
-      if (unsure) notes.push("The model is not sure: no emotion reaches 30\u202f%, so take the first place as a hint only.");
+      if (unsure) notes.push(`The model is not sure: no emotion reaches ${percent(unsureBelow(n))}, so take the first place as a hint only.`);
       const other = query.polarity_probabilities?.[query.polarity];
       if (side && query.polarity && side !== query.polarity && other !== undefined) {
         notes.push(`Taken together the ${query.polarity} emotions weigh more (${percent(other)}).`);
@@ -256,7 +262,7 @@ document.addEventListener("DOMContentLoaded", () => {
     }
     const all = query?.probabilities ?? null;
     if (wheel) $("wheel").replaceChildren(drawWheel(wheel, all, "waiting"));
-    const names = emotions().length ? emotions().map((emotion) => emotion.name) : Array(8).fill("");
+    const names = emotions().length ? emotions().map((emotion) => emotion.name) : Array(MIKELS).fill("");
     $("bars").replaceChildren(...(all ? drawBars(all) : names.map(() => h("li", { class: "bar", "aria-hidden": "true" }, h("span", { class: "bone" }), h("span", { class: "bone" }), h("span", { class: "bone" })))));
     $("bars").setAttribute("aria-busy", String(!all));
     $("sides").replaceChildren(...drawSides(query?.polarity_probabilities));

@@ -34,6 +34,15 @@ def test_label_columns(tmp_path: Path) -> None:
     assert (entry.label, entry.metadata) == ("calm", {"labels": "awe|fear"})
 
 
+def test_blanks_around_columns_and_labels_do_not_count(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("path, label ,year\na.png, awe | fear,\nb.png,  ,1920\n")
+    first, second = read_collection(manifest)
+    assert (first.label, first.labels, first.metadata) == ("awe | fear", ("awe", "fear"), {})
+    assert (second.label, second.labels, second.metadata) == (None, (), {"year": "1920"})
+    assert read_collection(manifest, "year ")[1].label == "1920"
+
+
 def test_a_gallery_needs_no_labels(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("path\na.png\n")
     (entry,) = read_collection(tmp_path / "m.csv")
@@ -48,6 +57,8 @@ def test_a_gallery_needs_no_labels(tmp_path: Path) -> None:
         ("path,label\n,b\n", None, "line 2: the path is empty"),
         ("", None, "it has: nothing"),
         ("path,title\na.png,sun, sea\n", None, "line 2: more fields than columns"),
+        ("path;label\na;b\n", None, "it has: path;label; put commas between the fields"),
+        ("path\tlabel\na\tb\n", None, "put commas between the fields"),
     ],
 )
 def test_a_wrong_manifest_says_what_is_wrong(tmp_path: Path, content: str, column: str | None, message: str) -> None:

@@ -110,6 +110,12 @@ def test_a_set_of_ones_own(tmp_path: Path) -> None:
     assert mine == read_taxonomy(str(path))
 
 
+def test_a_file_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.json").write_text('{"name": "mine", "emotions": ["joy", "dread"]}')
+    assert read_taxonomy("~/mine.json").name == "mine"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -1,9 +1,13 @@
 """The web page, read as text: nothing from outside, nothing that its content security policy would block."""
 
+import json
 import re
+import shutil
+import subprocess
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,7 +181,44 @@ def test_a_picture_of_a_kind_that_the_model_does_not_know_is_said_in_words(page:
     assert "hidden" in notice
     assert notice["role"] == "note"
     assert "take its mood with caution" in read("index.html")
-    assert "query?.unfamiliar" in script
+    # What the function answers is tested below; here, that the page does as it says.
+    assert "const { unfamiliar, unsure } = caveats(query, n);" in script
+    assert '$("unfamiliar").hidden = !unfamiliar;' in script
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(
+    ("query", "n", "unfamiliar", "unsure"),
+    [
+        (None, 8, False, False),
+        ({"confidence": 0.9, "unfamiliar": True}, 8, True, False),
+        ({"confidence": 0.9, "unfamiliar": False}, 8, False, False),
+        ({"confidence": 0.9, "unfamiliar": None}, 8, False, False),
+        ({"confidence": 0.9}, 8, False, False),
+        ({"confidence": 0.29, "unfamiliar": True}, 8, True, True),
+        ({"confidence": 0.31}, 8, False, False),
+        ({"confidence": 0.31}, 6, False, True),
+        ({"confidence": 0.35}, 6, False, False),
+        ({"confidence": 0.24}, 30, False, False),
+        ({"confidence": 0.21}, 30, False, True),
+        ({"confidence": 0.55}, 2, False, True),
+        ({"confidence": 0.65}, 2, False, False),
+    ],
+)
+def test_caveats_go_by_the_answer_and_the_number_of_emotions(
+    script: str, query: dict[str, float | bool | None] | None, n: int, unfamiliar: bool, unsure: bool
+) -> None:
+    assert run_script(script, f"caveats({json.dumps(query)}, {n})") == {"unfamiliar": unfamiliar, "unsure": unsure}
+
+
+def run_script(script: str, expression: str) -> Any:
+    """What an expression gives once the page's script was read, before there is a page."""
+    program = (
+        "const document = { documentElement: { dataset: {} }, addEventListener() {} };\n"
+        f"{script}\nconsole.log(JSON.stringify({expression}));"
+    )
+    done = subprocess.run(["node", "-"], input=program, capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(done.stdout)
 
 
 def test_it_speaks_of_what_pictures_evoke(page: Page, script: str) -> None:

@@ -54,7 +54,6 @@ def test_a_wrong_setting_is_named(tmp_path: Path, override: str, message: str) -
         (["loss.embedding=triplet", "loss.alpha1=0.3"], r"loss\.alpha1 does nothing with loss\.embedding=triplet"),
         (["loss.embedding=triplet", "loss.polarity_weight=1"], "it belongs to center, multi_similarity, n_pair"),
         (["loss.sup_con.temperature=0.2"], r"loss\.sup_con does nothing with loss\.embedding=sentiment"),
-        (["loss.embedding=none", "loss.w=0.3"], r"loss\.w does nothing"),
         (["loss.embedding=sup_con", "optim.lr_loss=1e-3"], r"optim\.lr_loss does nothing"),
     ],
 )
@@ -148,10 +147,66 @@ def test_an_unknown_backbone_is_an_error_of_the_configuration() -> None:
         ((), 0.5),
         (("network.sv_init=random",), 1.0),
         (("network.head_init=random",), 1.0),
+        (("network.pretrained=false",), 1.0),
+        (("network.freeze_trunk=true",), 1.0),
         (("network.freeze_batch_norm=false",), 1.0),
         (("loop.finetuned_share=0.7",), 0.7),
         (("network.sv_init=random", "loop.finetuned_share=0.7"), 0.7),
     ],
 )
 def test_only_a_start_from_the_probe_is_worth_going_back_to(overrides: tuple[str, ...], share: float) -> None:
-    assert load_config("default", list(overrides)).finetuned_share == share
+    config = load_config("default", list(overrides))
+    assert config.loop.finetuned_share == share
+    assert config.model_dump()["loop"]["finetuned_share"] == share, "what is written down names what was done"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("loop.finetuned_share=0.5", "network.freeze_batch_norm=false"), "^loop.finetuned_share=0.5 needs"),
+        (("network.weights=x.pth", "network.pretrained=false"), "^network.weights does nothing"),
+        (("network.probe_views=2", "network.head_init=random", "network.sv_init=random"), "^network.probe_views does"),
+    ],
+)
+def test_settings_that_would_do_nothing_or_harm_are_refused(overrides: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config("default", list(overrides))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("network.sentiment_vector.level_weights=[1,1,1,1,0]",), r"fills the deepest level.*sv_init=random"),
+        (("optim.unfreeze_epochs=12",), r"unfreeze_epochs=12 with loop\.epochs=12: no stage"),
+        (("optim.unfreeze_epochs=20",), "no stage of the trunk would ever learn"),
+        (("loss.embedding=hierarchical_ap", "loss.hierarchical_ap.polarity_relevance=0.6"), "is below"),
+        (("augment.crop_scale=[1.0,0.4]",), r"augment\.crop_scale goes from .*got \[1\.0, 0\.4\]"),
+        (("augment.crop_scale=[0,0]",), r"augment\.crop_scale"),
+        (("augment.crop_scale=[0.5,1.5]",), r"augment\.crop_scale"),
+        (("augment.crop_ratio=[2,1]",), r"augment\.crop_ratio goes from"),
+        (("augment.mixup=inf",), r"augment\.mixup: .*finite number"),
+        (("optim.lr=nan",), r"optim\.lr: "),
+        (("network.polarity_scale=inf",), r"network\.polarity_scale: .*finite number"),
+    ],
+)
+def test_settings_that_no_training_could_follow_are_refused(overrides: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config("default", list(overrides))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("network.sentiment_vector.level_weights=[1,1,1,1,0]", "network.sv_init=random"),
+        ("network.sentiment_vector.level_weights=[0,0,0,0,1]",),
+        ("optim.unfreeze_epochs=11",),
+        ("optim.unfreeze_epochs=1", "loop.epochs=0"),
+        ("augment.crop_scale=[1,1]", "augment.crop_ratio=[1,1]"),
+    ],
+)
+def test_settings_at_the_edge_of_what_makes_sense_are_taken(overrides: tuple[str, ...]) -> None:
+    assert load_config("default", list(overrides))
+
+
+def test_any_weight_goes_with_no_loss_on_the_embedding() -> None:
+    assert load_config("paper", ["loss.embedding=none"]).loss.w == 0.7

@@ -55,6 +55,11 @@ VARIANTS = {
     "no loss on the embedding": ["loss.embedding=none"],
     "stages": ["optim.unfreeze_epochs=1", "optim.layer_decay=0.7"],
     "cached trunk": ["network.freeze_trunk=true", "loop.cache_views=2", "network.head_input=both"],
+    "vector of the last stage": [
+        "network.head_input=sentiment_vector",
+        "network.sentiment_vector.deepest=stage",
+        "network.sv_init=random",
+    ],
     "random start, bf16": ["network.head_init=random", "network.sv_init=random", "loop.autocast=true"],
 }
 DROPPING = [

@@ -110,6 +110,13 @@ def test_a_scale_comes_from_the_training_pictures(tmp_path: Path, net: EmotionNe
     assert net.spec.familiarity_rank == 8
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_workers_prepare_the_pictures_and_change_nothing(tmp_path: Path, net: EmotionNet) -> None:
+    pictures = data(tmp_path, 40)
+    alone, helped = (add_familiarity(net, pictures, 8, np.random.default_rng(0), n_workers=n) for n in (0, 2))
+    assert alone == helped
+
+
 class Exported(NamedTuple):
     net: EmotionNet
     bundle: Bundle

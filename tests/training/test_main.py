@@ -93,6 +93,21 @@ def test_evaluate_refuses_pictures_it_was_all_trained_on(tmp_path: Path, shipped
         _run("evaluate", "--bundle", bundle.path, "--data", tmp_path / "painted", "--out", tmp_path / "out")
 
 
+def test_evaluate_reads_a_gallery_that_lies_otherwise_than_the_queries(tmp_path: Path, shipped_bundle: Path) -> None:
+    """Its layout fits two, and it has no such label column."""
+    queries, gallery = tmp_path / "queries", tmp_path / "gallery"
+    paint_gallery(gallery, 40)
+    paint_gallery(queries, 16)
+    rows = "".join(f"{p.relative_to(queries)},{p.parent.name}\n" for p in sorted(queries.rglob("*.*")) if p.is_file())
+    (queries / "manifest.csv").write_text(f"path,mood\n{rows}")
+    (gallery / "votes.csv").write_text("file,awe,fear\nnone.png,1,0\n")
+    arguments = ["evaluate", "--bundle", shipped_bundle, "--data", queries, "--label-column", "mood"]
+    arguments += ["--gallery", gallery, "--out", tmp_path / "out"]
+    with pytest.raises(DataError, match="may have layout folders or votes"):
+        _run(*arguments)
+    assert "against a gallery" in _run(*arguments, "--gallery-layout", "folders")["protocol"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_crossval_reports_both_settings_and_keeps_done_folds(tmp_path: Path, photos: Path) -> None:
@@ -148,6 +163,21 @@ def test_card_goes_into_the_bundle_or_where_it_is_told(tmp_path: Path, shipped_b
     assert result.exit_code == 0
     assert load_bundle(shipped_bundle).model_id in out.read_text()
     assert "card.md" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("folds", "message"),
+    [
+        ("0,0", "names a fold twice"),
+        ("5", "from 0 to 4, not '5'"),
+        ("0,", "not ''"),
+        ("x", "not 'x'"),
+        ("²", "not '²'"),
+    ],
+)
+def test_wrong_folds_are_named_before_anything_is_read(tmp_path: Path, folds: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        _run("crossval", "--data", tmp_path / "none", "--out", tmp_path / "run", "--folds", folds)
 
 
 @pytest.mark.parametrize(

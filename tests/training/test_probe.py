@@ -45,6 +45,14 @@ def test_views_that_are_all_the_same_fit_the_same_probe(samples: list[Sample]) -
     assert three.present.tolist() == one.present.tolist()
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_workers_prepare_the_pictures_and_change_nothing(samples: list[Sample]) -> None:
+    data, net = FixedViews(samples, fixed_views(BASE, 3)), _net()
+    alone, helped = (fit_probe(net, data, CPU, n_workers=n) for n in (0, 2))
+    assert np.array_equal(alone.weight, helped.weight)
+    assert np.array_equal(alone.bias, helped.bias)
+
+
 def test_other_views_fit_another_probe(samples: list[Sample]) -> None:
     net = _net()
     one, five = (fit_probe(net, FixedViews(samples, fixed_views(BASE, n)), CPU) for n in (1, 5))

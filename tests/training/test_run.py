@@ -1,25 +1,36 @@
 """A whole fit on painted pictures with a backbone of 0.04 M parameters."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from emotion.bundle import load_bundle
-from emotion.errors import ConfigError, RuntimeUnavailableError
+from emotion.errors import ConfigError, DataError, RuntimeUnavailableError
+from emotion.network.net import EmotionNet
+from emotion.network.spec import HeadInput
 from emotion.openvino_runtime import OpenVinoRuntime
 from emotion.runtime import Device
-from emotion.taxonomy import MIKELS
+from emotion.taxonomy import MIKELS, read_taxonomy
 from emotion.torch_runtime import TorchRuntime
 from fakes import write_gallery
-from training import loop
+from training import loop, run
 from training.config import EmbeddingLoss, TrainingConfig, load_config
+from training.crossval import cross_validate
+from training.data import dataset, views
+from training.data.dataset import decode_sample
+from training.data.inspection import training_failures
 from training.data.samples import Sample, read_samples
+from training.data.views import FixedViews
 from training.losses.build import build_loss
-from training.run import fit, pick_device, train
+from training.probe import Probe, fit_probe
+from training.run import fit, fit_and_assess, pick_device, train
 
 EMOTIONS = ("awe", "contentment", "fear", "sadness")
 TINY = [
@@ -54,7 +65,15 @@ class _Interrupt(Exception):  # noqa: N818 - stands for Ctrl-C
 
 
 @pytest.mark.parametrize(
-    "overrides", [(), ("loop.ema_decay=0.9",), ("loop.patience=2",), ("loop.finetuned_share=0.5",), PROXIES], ids=str
+    "overrides",
+    [
+        (),
+        ("loop.ema_decay=0.9",),
+        ("loop.patience=2",),
+        ("loop.finetuned_share=0.5", "network.freeze_batch_norm=true"),
+        PROXIES,
+    ],
+    ids=str,
 )
 def test_a_resumed_run_equals_an_unbroken_one(
     tmp_path: Path, samples: list[Sample], monkeypatch: pytest.MonkeyPatch, overrides: tuple[str, ...]
@@ -196,7 +215,7 @@ def test_one_validation_picture_an_emotion_still_stops_by_accuracy(tmp_path: Pat
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path: Path, samples: list[Sample]) -> None:
-    constant = ("optim.schedule=constant", "optim.warmup_fraction=0")
+    constant = ("seed=1", "optim.schedule=constant", "optim.warmup_fraction=0")
     stopped, _, _ = train(_config("loop.patience=2", "loop.epochs=6", *constant), samples, tmp_path / "stopped")
     values = [record.monitored(stopped.config.loop.monitor) or 0.0 for record in stopped.history]
     best_epoch = values.index(max(values)) + 1
@@ -215,3 +234,120 @@ def test_a_gpu_that_is_asked_for_and_absent_is_an_error() -> None:
 def test_a_network_of_one_input_size_says_so(tmp_path: Path, samples: list[Sample]) -> None:
     with pytest.raises(ConfigError, match=r"test_vit needs preprocess\.size_px=160"):
         train(_config("network.backbone=test_vit"), samples, tmp_path / "run")
+
+
+def test_one_emotion_is_refused_where_a_probe_has_to_tell_emotions_apart(tmp_path: Path, samples: list[Sample]) -> None:
+    awe = [sample for sample in samples if MIKELS.names[sample.label] == "awe"]
+    folds = {sample.digest: number % 2 for number, sample in enumerate(awe)}
+    with pytest.raises(DataError, match=r"of two emotions.*usable ones are there of awe.*head_init=random"):
+        train(_config(), awe, tmp_path / "run")
+    with pytest.raises(DataError, match="usable ones are there of awe"):
+        cross_validate(_config(), awe, folds, tmp_path / "cv", data_name="painted")
+    assert [path.name for path in tmp_path.iterdir()] == ["gallery"]
+
+
+def test_one_emotion_trains_without_a_probe(tmp_path: Path, samples: list[Sample]) -> None:
+    awe = [sample for sample in samples if MIKELS.names[sample.label] == "awe"]
+    random = ("network.head_init=random", "network.sv_init=random", "data.batch_size=8", "loop.epochs=1")
+    assert training_failures(awe, _config(*random), MIKELS) == []
+    _, metrics = fit_and_assess(_config(*random), awe, tmp_path / "run", data_name="painted")
+    assert metrics["validation"]["accuracy"] in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("data.batch_size=16", "data.min_per_class=4"), r"epoch 1, step [23]: the loss \(total\) is (nan|inf)"),
+        (("loop.epochs=1",), r"epoch 1: the net's outputs are no longer finite"),
+    ],
+)
+def test_a_training_that_diverges_says_where_and_leaves_no_bundle(
+    tmp_path: Path, samples: list[Sample], overrides: tuple[str, ...], message: str
+) -> None:
+    rates = ("optim.lr=1e30", "optim.lr_head=1e30", "optim.lr_backbone=1e30", "optim.clip_norm=1e30")
+    at_once = ("data.validation_fraction=0", "optim.optimizer=sgd", "optim.warmup_fraction=0")
+    config = _config(*at_once, *rates, "optim.schedule=constant", *overrides)
+    with pytest.raises(ConfigError, match=rf"diverged in {message}.*lower optim\.lr"):
+        fit(config, samples, tmp_path / "run", data_name="painted")
+    assert not (tmp_path / "run" / "bundle").exists()
+    assert not (tmp_path / "run" / "checkpoint.pt").exists(), "nothing to go on from"
+
+
+def test_where_nothing_is_trained_no_batch_has_to_hold_every_emotion(tmp_path: Path, samples: list[Sample]) -> None:
+    with pytest.raises(ConfigError, match=r"take data\.batch_size=32 or data\.min_per_class=2$"):
+        train(_config("data.batch_size=8"), samples, tmp_path / "batches")
+    trainer, _, _ = train(_config("data.batch_size=8", "loop.epochs=0"), samples, tmp_path / "none")
+    assert trainer.history == []
+
+
+@pytest.fixture
+def probed(monkeypatch: pytest.MonkeyPatch) -> list[HeadInput]:
+    """What every probe of a training was fitted on."""
+    reads: list[HeadInput] = []
+
+    def noting(net: EmotionNet, data: FixedViews, device: torch.device, what: HeadInput, **more: int) -> Probe:
+        reads.append(what)
+        return fit_probe(net, data, device, what, **more)
+
+    monkeypatch.setattr(run, "fit_probe", noting)
+    return reads
+
+
+def test_too_few_filters_are_told_before_the_probe(
+    tmp_path: Path, samples: list[Sample], probed: list[HeadInput]
+) -> None:
+    with pytest.raises(ConfigError, match=r"n_filters=10, which makes the embedding 275-d, or network\.sv_init=random"):
+        train(_config("network.sentiment_vector.n_filters=9"), samples, tmp_path / "run")
+    assert probed == []
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ((), ["features"]),
+        (("network.head_init=random",), ["features"]),
+        (("network.sv_init=random",), ["features"]),
+        (("network.sv_init=random", "network.head_init=random"), []),
+        (("network.head_input=both",), ["features"]),
+        (("network.head_input=sentiment_vector",), ["features", "sentiment_vector"]),
+        (("network.head_input=sentiment_vector", "network.sv_init=random"), ["sentiment_vector"]),
+    ],
+)
+def test_only_a_probe_that_is_read_is_fitted(
+    tmp_path: Path, samples: list[Sample], probed: list[HeadInput], overrides: tuple[str, ...], expected: list[str]
+) -> None:
+    train(_config("loop.epochs=0", *overrides), samples, tmp_path / "run")
+    assert probed == expected
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_with_workers_the_main_process_decodes_no_picture_and_the_bundle_is_the_same(
+    tmp_path: Path, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = fit(_config("loop.epochs=1"), samples, tmp_path / "alone", data_name="painted")[0]
+    main = os.getpid()
+
+    def elsewhere(sample: Sample, min_side_px: int) -> Image.Image:
+        assert os.getpid() != main, "a pass over all pictures that no worker helps with"
+        return decode_sample(sample, min_side_px)
+
+    for module in (dataset, views):
+        monkeypatch.setattr(module, "decode_sample", elsewhere)
+    helped = fit(_config("loop.epochs=1", "data.n_workers=1"), samples, tmp_path / "helped", data_name="painted")[0]
+    for one, other in zip(*(load_file(bundle.weights_path).items() for bundle in (alone, helped)), strict=True):
+        assert one[0] == other[0]
+        assert torch.equal(one[1], other[1])
+    assert alone.manifest.familiarity == helped.manifest.familiarity
+
+
+def test_a_loss_on_polarity_is_warned_of_where_there_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"name": "plain", "emotions": ["calm", "proud"]}
+    (tmp_path / "plain.json").write_text(json.dumps(names))
+    write_gallery(tmp_path / "gallery", 24, ("calm", "proud"))
+    taxonomy = read_taxonomy(tmp_path / "plain.json")
+    sets = (f"data.taxonomy={tmp_path / 'plain.json'}", "loss.embedding=sup_con", "loss.polarity_weight=0.25")
+    train(_config("loop.epochs=0", *sets), read_samples(tmp_path / "gallery", taxonomy).samples, tmp_path / "run")
+    assert "warning: 'plain' has not two sides for loss.polarity_weight=0.25" in capsys.readouterr().err

@@ -12,12 +12,12 @@ from emotion.console import progress
 from emotion.errors import ConfigError, DataError, PictureError
 from emotion.images import stated_size
 from emotion.taxonomy import Taxonomy
-from training.config import Init, TrainingConfig
+from training.checks import emotions_failure, filters_failure, polarity_warning
+from training.config import TrainingConfig
 from training.data.layouts import Layout, read_layout
 from training.data.sampler import BalancedBatches
-from training.data.samples import Sample, Skipped, class_counts, fitting_taxonomy, read_listing
+from training.data.samples import Sample, Skipped, class_counts, fitting_taxonomy, read_listing, why_none
 from training.data.splits import hold_out
-from training.probe import POLARITY_FILTERS
 
 SHOWN = 5
 """Skipped pictures of each kind that the text names; inspect.json names all."""
@@ -66,6 +66,8 @@ def inspect(
         failures, warnings = (failures, [hint]) if samples else ([*failures, hint], [])
     else:
         warnings = []
+        if not samples:
+            failures += why_none(source, listing, skipped)
     warnings += _warnings(samples, skipped, sizes, config, taxonomy)
     return Inspection(
         source,
@@ -83,25 +85,21 @@ def inspect(
 
 def training_failures(samples: Sequence[Sample], config: TrainingConfig, taxonomy: Taxonomy) -> list[str]:
     """What `fit` would stop for, found by doing what it does before the first step."""
-    present = sorted({sample.label for sample in samples})
-    if len(present) < 2:
-        names = taxonomy.names[present[0]] if present else "no emotion"
-        return [f"training needs pictures of two emotions; usable ones are there of {names}"]
+    failure = emotions_failure((sample.label for sample in samples), config.network, taxonomy)
+    if failure is not None:
+        return [failure]
     failures = []
     try:
         samples, _ = hold_out(samples, config.data.validation_fraction, config.seed)
     except DataError as error:
         failures.append(str(error))
     try:
-        BalancedBatches([s.label for s in samples], config.data.batch_size, config.data.min_per_class, config.seed)
+        if config.loop.epochs:
+            BalancedBatches([s.label for s in samples], config.data.batch_size, config.data.min_per_class, config.seed)
     except ConfigError as error:
         failures.append(str(error))
-    needed = len(taxonomy.emotions) + POLARITY_FILTERS
-    if config.network.sv_init is Init.PROBE and config.network.sentiment_vector.n_filters < needed:
-        failures.append(
-            f"network.sv_init=probe needs a filter for each emotion and two for polarity: set "
-            f"network.sentiment_vector.n_filters={needed}, or network.sv_init=random"
-        )
+    if (failure := filters_failure(config.network, taxonomy)) is not None:
+        failures.append(failure)
     return failures
 
 
@@ -162,10 +160,8 @@ def _warnings(
     small = int((sizes.min(axis=1) < config.preprocess.size_px).sum())
     if small:
         found.append(f"pictures with a side below {config.preprocess.size_px} px, which are enlarged: {small}")
-    if not taxonomy.has_polarity and config.loss.embedding.needs_polarity:
-        found.append(
-            f"the label set has not two sides for loss.embedding={config.loss.embedding}; take another, or none"
-        )
+    if (text := polarity_warning(config.loss, taxonomy)) is not None:
+        found.append(text)
     return found
 
 

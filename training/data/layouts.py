@@ -29,6 +29,8 @@ SPLITS = ("train.json", "val.json", "test.json")
 """EmoSet's lists; all that are there are read, a single one when it is named itself."""
 GROUND_TRUTH = "ground_truth.txt"
 LISTED = 8
+"""Names of a folder's content that an error tells."""
+LABEL_COLUMNS = {"label", "labels"}
 
 
 class Layout(StrEnum):
@@ -112,7 +114,7 @@ def detect_layout(source: Path, words: Words, label_column: str | None = None) -
     """The layout of a folder or a file; raises DataError naming the candidates when there are several.
 
     A manifest.csv decides for its folder, and a table with a label column is a manifest even if it has votes too.
-    What looks like nothing known counts as folders, whose reader says what it misses.
+    What looks like nothing known counts as folders without labels; `missing_labels` says what may be the matter.
     """
     manifest = source / MANIFEST_NAME
     if source.is_file() or manifest.is_file():
@@ -122,7 +124,7 @@ def detect_layout(source: Path, words: Words, label_column: str | None = None) -
     found = [layout for layout in Layout if _fits(layout, source, words)]
     if len(found) > 1:
         names = " or ".join(layout.value for layout in found)
-        raise DataError(f"{source} may have layout {names}; say which with --layout. It holds: {_content(source)}")
+        raise DataError(f"{source} may have layout {names}; say which with --layout. It holds: {content_of(source)}")
     return found[0] if found else Layout.FOLDERS
 
 
@@ -130,7 +132,7 @@ def _file_layout(file: Path, words: Words, label_column: str | None) -> Layout:
     if file.suffix.lower() == ".json":
         return Layout.EMOSET
     columns = read_header(file)
-    if label_column is not None or {"label", "labels"} & set(columns) or not has_votes(columns, words):
+    if label_column is not None or LABEL_COLUMNS & set(columns) or not has_votes(columns, words):
         return Layout.MANIFEST
     return Layout.EMOTION6 if has_feelings(columns) else Layout.VOTES
 
@@ -157,8 +159,10 @@ def _fits(layout: Layout, folder: Path, words: Words) -> bool:
 def _manifest(source: Path, words: Words, label_column: str | None) -> Iterator[Labelled]:
     if source.is_dir() and not (source / MANIFEST_NAME).is_file() and label_column is None:
         raise _not_there(source, Layout.MANIFEST)
-    for entry in read_collection(source, label_column):
-        said = _said_beside(entry.metadata, words)
+    entries = read_collection(source, label_column)
+    blank = dict.fromkeys(read_header(manifest_file(source)), "")  # metadata lacks what a row leaves empty
+    for entry in entries:
+        said = _said_beside({**blank, **entry.metadata}, words)
         yield Labelled(entry.path, entry.labels, said.votes, said.valence, said.arousal)
 
 
@@ -272,18 +276,25 @@ def _json(path: Path, kind: type[Any]) -> Any:
     return content
 
 
+def manifest_file(source: Path) -> Path:
+    """Where a folder's manifest is, or is missed; the file itself where one is named."""
+    return source if source.is_file() else source / MANIFEST_NAME
+
+
 def _not_there(source: Path, layout: Layout) -> DataError:
     if not source.exists():
         return DataError(f"{source} is neither a folder nor a file")
-    found = _content(source) if source.is_dir() else _columns(source)
+    found = content_of(source) if source.is_dir() else columns_of(source)
     return DataError(f"{source} has not layout {layout.value}: looked for {LOOKED_FOR[layout]}; found {found}")
 
 
-def _columns(file: Path) -> str:
+def columns_of(file: Path) -> str:
+    """A table's columns, for people."""
     return "the columns " + ", ".join(read_header(file))
 
 
-def _content(folder: Path) -> str:
+def content_of(folder: Path) -> str:
+    """A folder's first files and folders, for people."""
     names: Sequence[str] = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more or "nothing"

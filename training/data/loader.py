@@ -21,16 +21,38 @@ def training_loader(
 
     Raises ConfigError when workers are asked for on a system that cannot fork.
     """
-    if n_workers and "fork" not in multiprocessing.get_all_start_methods():
-        raise ConfigError(f"data.n_workers={n_workers} needs a system that can fork; take data.n_workers=0")
     return DataLoader(
         data,
         batch_sampler=batches,
         num_workers=n_workers,
-        multiprocessing_context="fork" if n_workers else None,  # the decoded pictures are shared by forking
+        multiprocessing_context=_context(n_workers),
         persistent_workers=n_workers > 0,
         pin_memory=device.type == "cuda",
         # A starting iterator draws from this. Without workers that is every epoch, with them the first of a run, so
         # it must not draw from the generator of the dropout: a resumed run would drop other values.
         generator=torch.Generator(),
     )
+
+
+def single_pass_loader(
+    data: Dataset[tuple[Input, int]], batch_size: int, n_workers: int, device: torch.device
+) -> DataLoader[tuple[Input, int]]:
+    """Every picture once, in order, the same for any number of workers; they end with the pass.
+
+    Raises ConfigError when workers are asked for on a system that cannot fork.
+    """
+    return DataLoader(
+        data,
+        batch_size=batch_size,
+        num_workers=n_workers,
+        multiprocessing_context=_context(n_workers),
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),
+    )
+
+
+def _context(n_workers: int) -> str | None:
+    """How workers start: the decoded pictures are shared by forking."""
+    if n_workers and "fork" not in multiprocessing.get_all_start_methods():
+        raise ConfigError(f"data.n_workers={n_workers} needs a system that can fork; take data.n_workers=0")
+    return "fork" if n_workers else None

@@ -35,10 +35,7 @@ class BalancedBatches:
         self.share = slice(rank, None, world_size)
         self.epoch = 0
         if batch_size < min_per_class * len(self.classes):
-            raise ConfigError(
-                f"data.batch_size={batch_size} cannot hold data.min_per_class={min_per_class} "
-                f"pictures of {len(self.classes)} emotions"
-            )
+            raise ConfigError(_too_small(batch_size, min_per_class, len(self.classes), world_size))
         if batch_size % world_size:
             raise ConfigError(
                 f"data.batch_size={batch_size} is that of all {world_size} processes together and does not divide "
@@ -57,6 +54,17 @@ class BalancedBatches:
             batch = [next(per_class[c]) for c in self.classes for _ in range(self.min_per_class)]
             batch += [next(anywhere) for _ in range(self.batch_size - len(batch))]
             yield [(epoch, row) for row in batch[self.share]]
+
+
+def _too_small(batch_size: int, min_per_class: int, n_classes: int, world_size: int) -> str:
+    enough = min_per_class * n_classes
+    enough += -enough % world_size
+    fewer = batch_size // n_classes  # one picture of an emotion is no pair
+    remedy = f"data.batch_size={enough}" + (f" or data.min_per_class={fewer}" if fewer > 1 else "")
+    return (
+        f"data.batch_size={batch_size} cannot hold data.min_per_class={min_per_class} pictures of {n_classes} "
+        f"emotions; take {remedy}"
+    )
 
 
 def _endless(rows: np.ndarray, rng: np.random.Generator) -> Iterator[int]:

@@ -16,6 +16,8 @@ from emotion.errors import DataError, PictureError
 from emotion.images import decode, read_picture_bytes
 from emotion.taxonomy import Taxonomy, read_taxonomy, taxonomy_names
 from training.data.layouts import Labelled, Layout, Listing, read_layout
+from training.data.missing_labels import missing_labels
+from training.data.votes import Words
 
 CHECKED_SIDE_PX = 32
 """Decoding reduced to this is enough to know that a picture can be decoded."""
@@ -63,23 +65,26 @@ def read_samples(
     """Read labelled pictures of any layout; of pictures with the same bytes the first is used.
 
     A label that comes from votes is the emotion named most; a picture on whose emotion people tie is skipped.
-    Raises DataError when no picture is left, with the first reasons, or where the layout is not clear.
+    Raises DataError when no picture is left, with what may be the cause and the first reasons, or where the layout is
+    not clear.
     """
     listing = read_layout(source, taxonomy, label_column, layout)
     samples, skipped = read_listing(listing, taxonomy)
     if not samples:
+        cause = _better_taxonomy(listing, taxonomy) or "; ".join(["", *why_none(source, listing, skipped)])
         reasons = "".join(f"\n  {item.reason}" for item in skipped[:SHOWN])
-        raise DataError(f"{source} holds no picture to use{_better_taxonomy(listing, taxonomy)}{reasons}")
+        raise DataError(f"{source} holds no picture to use{cause}{reasons}")
     return ReadSamples(samples, skipped)
 
 
 def read_listing(listing: Listing, taxonomy: Taxonomy) -> ReadSamples:
-    """Read the pictures of a listing; there may be none to use."""
+    """Read the pictures of a listing; there may be none to use. Case and blanks around a label do not count."""
     samples: dict[str, Sample] = {}
     skipped = []
+    words = Words(taxonomy)
     with progress("reading", len(listing.pictures), "pictures") as advance:
         for picture in listing.pictures:
-            found = _read(picture, taxonomy)
+            found = _read(picture, taxonomy, words)
             if isinstance(found, Sample) and found.digest in samples:
                 found = _duplicate(found, samples[found.digest], taxonomy)
             if isinstance(found, Sample):
@@ -108,12 +113,20 @@ def class_counts(samples: Sequence[Sample], taxonomy: Taxonomy) -> dict[str, int
     return {name: counts[label] for label, name in enumerate(taxonomy.names)}
 
 
+def why_none(source: Path, listing: Listing, skipped: Sequence[Skipped]) -> list[str]:
+    """What a source without a picture to use may lack; empty where its labels are not what is wrong."""
+    if any(item.kind != "unlabelled" for item in skipped):
+        return []
+    return missing_labels(source, listing)
+
+
 def fitting_taxonomy(listing: Listing, taxonomy: Taxonomy) -> str | None:
     """The shipped label set that knows most pictures' labels, if that is more than the one at hand knows."""
     labels = Counter(label for picture in listing.pictures for label in picture.labels)
 
     def known(other: Taxonomy) -> int:
-        return sum(labels[name] for name in other.names)
+        words, names = Words(other), set(other.names)
+        return sum(count for label, count in labels.items() if words.emotion(label) in names)
 
     shipped = [read_taxonomy(name) for name in taxonomy_names()]
     best = max(shipped, key=lambda other: (known(other), -len(other.names)))
@@ -125,11 +138,12 @@ def _better_taxonomy(listing: Listing, taxonomy: Taxonomy) -> str:
     return "" if name is None else f" with the label set {taxonomy.name!r}; {name!r} has more of its labels"
 
 
-def _read(entry: Labelled, taxonomy: Taxonomy) -> Sample | Skipped:
+def _read(entry: Labelled, taxonomy: Taxonomy, words: Words) -> Sample | Skipped:
     if len(entry.labels) != 1:
         return _without_label(entry)
     (label,) = entry.labels
-    if label not in taxonomy.names:
+    emotion = words.emotion(label)
+    if emotion not in taxonomy.names:
         known = ", ".join(taxonomy.names)
         reason = f"{entry.path} is labelled {label!r}; taxonomy {taxonomy.name!r} has: {known}"
         return Skipped(str(entry.path), "unlabelled", reason)
@@ -140,7 +154,7 @@ def _read(entry: Labelled, taxonomy: Taxonomy) -> Sample | Skipped:
         return Skipped(str(entry.path), "unreadable", str(error))
     return Sample(
         entry.path,
-        taxonomy.index(label),
+        taxonomy.index(emotion),
         hashlib.sha256(data).hexdigest(),
         tuple(entry.votes.get(name, 0.0) for name in taxonomy.names) if entry.votes else None,
         entry.valence,

@@ -1,6 +1,5 @@
 """Splits grouped by content hash, so that a picture and its copy never stand on both sides; saved as JSON."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from emotion.errors import DataError
 from training.data.samples import Sample
+from training.records import read_json, write_json
 
 Folds = dict[str, int]
 """Content hash to fold number."""
@@ -29,13 +29,13 @@ def make_folds(samples: Sequence[Sample], n_folds: int, seed: int) -> Folds:
 
 
 def load_or_make_folds(path: Path, samples: Sequence[Sample], n_folds: int, seed: int) -> Folds:
-    """Folds from a file, or new ones saved there; raises DataError when the file does not fit the pictures."""
+    """Folds from a file, or new ones saved there; raises DataError when it is damaged or does not fit the pictures."""
     if not path.is_file():
         folds = make_folds(samples, n_folds, seed)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"n_folds": n_folds, "seed": seed, "folds": folds}, indent=0) + "\n")
+        write_json(path, {"n_folds": n_folds, "seed": seed, "folds": folds}, indent=0)
         return folds
-    saved = json.loads(path.read_text())
+    saved = read_json(path, "n_folds", "seed", "folds")
     if (saved["n_folds"], saved["seed"]) != (n_folds, seed):
         raise DataError(
             f"{path} holds {saved['n_folds']} folds of seed {saved['seed']}, not {n_folds} of seed {seed}; "

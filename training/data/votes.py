@@ -14,7 +14,7 @@ VALENCE, AROUSAL = "valence", "arousal"
 NAME_COLUMN = "path"
 """Where a table has no such column, its first one holds the names of the pictures."""
 _OTHER_WORDS = {"content": "contentment", "sad": "sadness"}
-"""As the tables and file names of Machajdik and Hanbury have it."""
+"""As the tables and file names of Machajdik and Hanbury have it; a label set that has such a word itself means that."""
 
 
 class Words:
@@ -25,13 +25,16 @@ class Words:
     """
 
     def __init__(self, taxonomy: Taxonomy) -> None:
-        own = {name.casefold(): name for name in taxonomy.names}
-        others = {word: name for word, name in _OTHER_WORDS.items() if name in own}
-        self._known = _shipped_words() | others | own
+        self._own = frozenset(taxonomy.names)
+        self._known = _shipped_words() | _OTHER_WORDS | {name.casefold(): name for name in taxonomy.names}
 
     def emotion(self, text: str) -> str | None:
-        """The emotion that a column, a folder or a file is named after; None where it is none."""
-        return self._known.get(text.strip().casefold())
+        """The emotion that a label, a column, a folder or a file is named after; None where it is none.
+
+        Case and blanks around it do not count, but a name written exactly as in the set at hand goes first.
+        """
+        word = text.strip()
+        return word if word in self._own else self._known.get(word.casefold())
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,15 @@ class VoteTable:
 
 
 def read_header(file: Path) -> tuple[str, ...]:
-    """A table's column names without quotes and brackets; empty where it cannot be read as text."""
+    """A table's column names without quotes and brackets; empty where there is none.
+
+    Any encoding will do to see what a table is: in UTF-16 too the names of emotions are ASCII. Who reads the rows says
+    that it is not UTF-8.
+    """
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            return next(_rows(stream), ())
-    except (OSError, UnicodeDecodeError, csv.Error):
+        with file.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
+            return next(_rows(line.replace("\0", "") for line in stream), ())
+    except (OSError, csv.Error):
         return ()
 
 
@@ -84,27 +91,31 @@ def has_feelings(columns: Sequence[str]) -> bool:
 def read_votes(file: Path, words: Words) -> VoteTable | None:
     """Read a table of votes; None where it has no two columns named after emotions.
 
-    Raises DataError naming the line of a vote that is no number, or of a row without a name.
+    Raises DataError naming the line of a vote that is no number, or of a row without a name; or the file, where it is
+    not UTF-8.
     """
     columns = read_header(file)
     if not has_votes(columns, words):
         return None
     name_column = columns.index(NAME_COLUMN) if NAME_COLUMN in columns else 0
     opinions = []
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        rows = _rows(stream)
-        next(rows)
-        for line, row in enumerate(rows, start=2):
-            if len(row) != len(columns) or not row[name_column]:
-                raise DataError(f"{file}, line {line}: expected {len(columns)} fields, a picture's name among them")
-            opinions.append((row[name_column], _opinion(file, line, dict(zip(columns, row, strict=True)), words)))
+    for line, row in enumerate(_table_rows(file), start=2):
+        if len(row) != len(columns) or not row[name_column]:
+            raise DataError(f"{file}, line {line}: expected {len(columns)} fields, a picture's name among them")
+        opinions.append((row[name_column], _opinion(file, line, dict(zip(columns, row, strict=True)), words)))
     unused = [name for i, name in enumerate(columns) if i != name_column and not _is_used(name, words)]
     return VoteTable(file, opinions, has_feelings(columns), tuple(unused))
 
 
 def opinion_of(cells: Mapping[str, str], words: Words) -> Opinion:
-    """What a row's columns say by their names; raises ValueError where a vote or a feeling is no number."""
-    votes = {emotion: _number(text) for name, text in cells.items() if (emotion := words.emotion(name)) is not None}
+    """What a row's columns say by their names, empty ones among them: an empty vote is no vote.
+
+    Raises ValueError where a vote or a feeling is no number.
+    """
+    votes: dict[str, float] = {}
+    for name, text in cells.items():
+        if (emotion := words.emotion(name)) is not None:
+            votes[emotion] = votes.get(emotion, 0.0) + _number(text)
     feelings = {name.casefold(): float(text) for name, text in cells.items() if _is_feeling(name) and text}
     total = sum(votes.values())
     if len(votes) < 2 or total == 0:
@@ -134,6 +145,15 @@ def _is_used(column: str, words: Words) -> bool:
 
 def _is_feeling(column: str) -> bool:
     return column.casefold() in (VALENCE, AROUSAL)
+
+
+def _table_rows(file: Path) -> list[tuple[str, ...]]:
+    """All rows but the first."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            return list(_rows(stream))[1:]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file} cannot be read as a table in UTF-8: {error}; save it in UTF-8") from error
 
 
 def _rows(stream: Iterator[str]) -> Iterator[tuple[str, ...]]:

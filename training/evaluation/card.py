@@ -28,7 +28,7 @@ PAPER_FIGURES: Final = {name: name for name in ("mAP8", "mAP2", "NN", "FT", "ST"
     "prob_mAP8": "mAP8, class probabilities as the embedding",
     "prob_mAP2": "mAP2, class probabilities as the embedding",
 }
-NAME_ONLY: Final = frozenset({"name", "terms", "loop.device"})
+NAME_ONLY: Final = frozenset({"name", "terms", "loop.device", "data.n_workers", "data.cache_mb", "loop.cache_views_gb"})
 """Settings that change no recipe."""
 
 
@@ -63,7 +63,7 @@ def write_card(
     page["comparison"] = None
     if baseline is not None:
         other = read_run(baseline)
-        page["comparison"] = differences_as_table(compare(other, run), _name(other, "baseline"), _name(run, "this"))
+        page["comparison"] = differences_as_table(compare(other, run), *_names(other, run))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(environment().get_template("card.md.j2").render(page) + "\n", encoding="utf-8")
 
@@ -154,8 +154,13 @@ def _digests(run: CrossvalRun) -> list[str]:
     return [sample.digest for fold in run.folds for sample in fold.scored.samples]
 
 
-def _name(run: CrossvalRun, otherwise: str) -> str:
-    return str(run.summary["config"].get("name") or otherwise)
+def _names(baseline: CrossvalRun, run: CrossvalRun) -> tuple[str, str]:
+    """Heads of two columns: the recipes' names, the folders' where those are equal, else their paths."""
+    recipes = [str(one.summary["config"].get("name") or "") for one in (baseline, run)]
+    folders = [one.path.resolve().name for one in (baseline, run)]
+    paths = [str(one.path) for one in (baseline, run)]
+    first, second = next((pair for pair in (recipes, folders) if all(pair) and len(set(pair)) == 2), paths)
+    return first, second
 
 
 def _value(value: Any) -> str:

@@ -1,6 +1,6 @@
 """Whether a model can tell what it does not know: the familiarity of photos, of non-photos and of other pictures."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,14 +11,17 @@ from jaxtyping import Bool
 from sklearn.metrics import roc_auc_score
 
 from emotion.arrays import Pixels, Shares
-from emotion.bundle import file_sha256
-from emotion.collection import read_collection
-from emotion.console import Advance, progress, say
-from emotion.errors import BundleError, DataError, PictureError
+from emotion.collection import MANIFEST_NAME, read_folder
+from emotion.console import progress
+from emotion.errors import BundleError, DataError
 from emotion.predictor import Predictor
 from emotion.preprocess import prepare
+from emotion.taxonomy import Taxonomy
+from training.data.layouts import read_layout
+from training.data.names import source_name, source_names
 from training.evaluation.evaluate import Scored
-from training.evaluation.non_photos import draw_all
+from training.evaluation.non_photos import KINDS, draw_all
+from training.evaluation.unseen import UnseenPictures
 
 N_EACH: Final = 40
 SEED: Final = 0
@@ -54,25 +57,26 @@ def measure_familiarity(
 
     Args:
         predictor: the model.
-        data: pictures, labelled or not, of the kind that it is for; those that trained it are left out.
-        others: folders or manifests of pictures to compare with them.
+        data: pictures of the kind that it is for: any folder, or a file of any layout.
+        others: the same of pictures to compare with them. Those that trained the model are left out of both.
         n_each: non-photos of each kind.
 
     Raises:
         BundleError: the model does not measure familiarity.
-        DataError: no picture is left in one of the folders.
+        DataError: no picture is left in one of them; says why.
     """
     if predictor.bundle.manifest.familiarity is None:
         raise BundleError(f"{predictor.bundle.path} does not measure familiarity; fit a model with this version")
-    known = set(predictor.bundle.manifest.training_hashes)
-    sources = [(source.name, _paths(source)) for source in others]  # a wrong name is said before minutes of work
-    held_out = _judge_files(predictor, data.name, _unseen(_paths(data), known))
+    paths = [_paths(source, predictor.taxonomy) for source in others]  # a wrong name is said before minutes of work
+    names = source_names(others, taken=(HELD_OUT, *KINDS))
+    held_out = _judge_files(predictor, source_name(data), _paths(data, predictor.taxonomy))
     rows = [_row(HELD_OUT, held_out, None)]
     spec = predictor.bundle.manifest.preprocess
     for kind, pictures in draw_all(n_each, SEED):
         judged = _judge(predictor, (prepare(picture, spec) for picture in pictures), kind)
         rows.append(_row(kind, judged, held_out))
-    return rows + [_row(name, _judge_files(predictor, name, paths), held_out) for name, paths in sources]
+    judged_others = (_judge_files(predictor, name, of) for name, of in zip(names, paths, strict=True))
+    return rows + [_row(name, judged, held_out) for name, judged in zip(names, judged_others, strict=True)]
 
 
 def as_table(rows: Sequence[FamiliarityRow]) -> str:
@@ -99,33 +103,31 @@ def familiarity_figures(scored: Scored) -> dict[str, float]:
     }
 
 
-def _paths(source: Path) -> list[Path]:
-    return [entry.path for entry in read_collection(source)]
-
-
-def _unseen(paths: Sequence[Path], known: Set[str]) -> list[Path]:
-    """A file that is not there stays: it is reported with those that cannot be read."""
-    unseen = [path for path in paths if not (path.is_file() and file_sha256(path) in known)]
-    if len(unseen) < len(paths):
-        say(f"{len(paths) - len(unseen)} of {len(paths)} pictures trained this bundle and are left out")
-    return unseen
+def _paths(source: Path, taxonomy: Taxonomy) -> list[Path]:
+    """Nothing here needs a label: a folder without a manifest holds all pictures below it, whatever its layout."""
+    source = source.expanduser().absolute()
+    if source.is_dir() and not (source / MANIFEST_NAME).is_file():
+        return [entry.path for entry in read_folder(source)]
+    return [picture.path for picture in read_layout(source, taxonomy).pictures]
 
 
 def _judge_files(predictor: Predictor, name: str, paths: Sequence[Path]) -> Judged:
+    unseen = UnseenPictures(predictor)
+
+    def prepared() -> Iterator[Pixels]:
+        for path in paths:
+            pixels = unseen.prepare(path)
+            advance(1)
+            if pixels is not None:
+                yield pixels
+
     with progress(name, len(paths), "pictures") as advance:
-        return _judge(predictor, _readable(predictor, paths, advance), name)
-
-
-def _readable(predictor: Predictor, paths: Sequence[Path], advance: Advance) -> Iterator[Pixels]:
-    skipped = []
-    for path in paths:
         try:
-            yield predictor.prepare(path)
-        except PictureError as error:
-            skipped.append(str(error))
-        advance(1)
-    if skipped:
-        say(f"skipped {len(skipped)} pictures, the first: {skipped[0]}")
+            judged = _judge(predictor, prepared(), name)
+        except DataError as error:
+            raise DataError(f"{error}{unseen.why()}") from error
+    unseen.report()
+    return judged
 
 
 def _judge(predictor: Predictor, pixels: Iterator[Pixels], name: str) -> Judged:

@@ -1,20 +1,26 @@
 """What `crossval` leaves behind: every picture predicted by a model that never saw it."""
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
 from emotion.bundle import BundleManifest, load_bundle
 from emotion.errors import DataError
 from emotion.taxonomy import Taxonomy
+from index.durable import write_atomic
 from training.data.samples import Sample
 from training.evaluation.evaluate import Evaluation, Scored, evaluate, join_scored, pool_folds
 
 SUMMARY: Final = "crossval.json"
+RESULT: Final = "result.json"
+"""Says that a fold is done."""
 PREDICTIONS: Final = "test.npz"
 
 
@@ -48,14 +54,16 @@ def fold_folder(out: Path, number: int) -> Path:
 
 
 def save_predictions(path: Path, scored: Scored) -> None:
-    """Write a test fold's predictions, with content hashes in place of paths."""
+    """Write a test fold's predictions in one step, with content hashes in place of paths."""
+    content = BytesIO()
     np.savez_compressed(
-        path,
+        content,
         embeddings=scored.embeddings,
         probs=scored.probs,
         labels=scored.labels,
         digests=np.array([sample.digest for sample in scored.samples]),
     )
+    write_atomic(path, content.getvalue())
 
 
 def read_run(out: Path, samples: Mapping[str, Sample] | None = None) -> CrossvalRun:
@@ -65,14 +73,14 @@ def read_run(out: Path, samples: Mapping[str, Sample] | None = None) -> Crossval
         out: its --out.
         samples: the pictures by content hash; without them a path is only the hash, and cannot be opened.
 
-    Raises DataError when the folder is not such an output or a fold's predictions are missing.
+    Raises DataError when the folder is not such an output or a fold's predictions are missing or damaged.
     """
     try:
         summary: dict[str, Any] = json.loads((out / SUMMARY).read_text())
         numbers = [int(result["fold"]) for result in summary["folds"]]
-        folds = tuple(Fold(number, _read_fold(fold_folder(out, number), samples or {})) for number in numbers)
+        folds = tuple(read_fold(out, number, samples) for number in numbers)
         first = fold_folder(out, numbers[0])
-    except (OSError, ValueError, LookupError) as error:
+    except (OSError, ValueError, LookupError, TypeError, DataError) as error:
         raise DataError(f"{out} is not the finished output of `training crossval`: {error}") from error
     return CrossvalRun(out, summary, load_bundle(first / "bundle").manifest, folds)
 
@@ -83,11 +91,24 @@ def evaluate_folds(run: CrossvalRun) -> tuple[list[Evaluation], Evaluation]:
     return each, pool_folds(each, join_scored([fold.scored for fold in run.folds]), run.taxonomy)
 
 
-def _read_fold(folder: Path, samples: Mapping[str, Sample]) -> Scored:
-    with np.load(folder / PREDICTIONS) as saved:
-        labels, digests = saved["labels"], saved["digests"].tolist()
-        known = tuple(
-            samples.get(digest, Sample(Path(digest), label, digest))
-            for digest, label in zip(digests, labels.tolist(), strict=True)
-        )
-        return Scored(saved["embeddings"], saved["probs"], labels, known)
+def read_fold(out: Path, number: int, samples: Mapping[str, Sample] | None = None) -> Fold:
+    """A fold's predictions; raises DataError where they are missing or damaged, saying how to make them again."""
+    folder = fold_folder(out, number)
+    path = folder / PREDICTIONS
+    try:
+        # Opened here: numpy leaves the file open where it finds no archive in it.
+        with path.open("rb") as stream, np.load(stream) as saved:
+            return Fold(number, _scored(saved, samples or {}))
+    except (OSError, EOFError, BadZipFile, zlib.error, ValueError, LookupError, AttributeError, TypeError) as error:
+        raise DataError(
+            f"{path} cannot be read ({error}); delete {folder / RESULT} and run the same `crossval` again"
+        ) from error
+
+
+def _scored(saved: Mapping[str, np.ndarray], samples: Mapping[str, Sample]) -> Scored:
+    labels, digests = saved["labels"], saved["digests"].tolist()
+    known = tuple(
+        samples.get(digest, Sample(Path(digest), label, digest))
+        for digest, label in zip(digests, labels.tolist(), strict=True)
+    )
+    return Scored(saved["embeddings"], saved["probs"], labels, known)

@@ -55,7 +55,8 @@ def compare(baseline: CrossvalRun, other: CrossvalRun, resamples: int = RESAMPLE
     Classification counts all pictures at once. Retrieval takes each query within its own fold, then the mean over the
     queries; so the figures are close to, not equal to, the mean over the folds. Intervals resample the pictures
     within each fold, the same ones for both runs; the models and the galleries are held fixed, so what another seed
-    of the training would change is not in them. A figure that cannot be measured is left out.
+    of the training would change is not in them. A figure that cannot be measured is left out, and so is a resample
+    without a picture that it counts.
 
     Raises DataError when the runs do not predict the same pictures fold by fold.
     """
@@ -67,10 +68,14 @@ def compare(baseline: CrossvalRun, other: CrossvalRun, resamples: int = RESAMPLE
     rng = np.random.default_rng(SEED)
     drawn = np.stack([two.figures(rows) - one.figures(rows) for rows in _resampled(folds, resamples, rng)])
     observed = values[1] - values[0]
-    # As in intervals._bootstrap: nothing for means, and it takes out the bias of macro F1 and the calibration error.
-    low, high = np.percentile(drawn - drawn.mean(axis=0) + observed, (2.5, 97.5), axis=0)
-    rows = zip(_Outcome.names(), *values, observed, low, high, strict=True)
-    found = [Difference(name, *map(float, numbers)) for name, *numbers in rows if not np.isnan(numbers).any()]
+    found = []
+    for name, before, after, gain, gains in zip(_Outcome.names(), *values, observed, drawn.T, strict=True):
+        measured = gains[~np.isnan(gains)]
+        if np.isnan(gain) or not len(measured):
+            continue
+        # As in intervals._bootstrap: nothing for means; takes out the bias of macro F1 and of the calibration error.
+        low, high = np.percentile(measured - measured.mean() + gain, (2.5, 97.5))
+        found.append(Difference(name, *map(float, (before, after, gain, low, high))))
     return sorted(found, key=lambda difference: ORDER.index(difference.figure))
 
 

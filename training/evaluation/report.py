@@ -162,7 +162,10 @@ def common(
 def render(path: Path, page: Mapping[str, Any]) -> None:
     """Write the page; its folder is made, an existing file replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(environment().get_template("report.html.j2").render(page), encoding="utf-8")
+    html = environment().get_template("report.html.j2").render(page)
+    # File names are bytes, and not all of them are text: such a byte is shown as \udc.., where an error would cost
+    # the report of a whole training.
+    path.write_text(html, encoding="utf-8", errors="backslashreplace")
 
 
 def calibration_figures(judged: Judgement, applied: float, folds: bool) -> dict[str, Any]:

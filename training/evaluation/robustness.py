@@ -10,6 +10,7 @@ from jaxtyping import Float32, Int64
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from emotion.console import progress
+from emotion.errors import DataError
 from emotion.images import decode, read_picture_bytes
 from emotion.predictor import Predictions, Predictor
 from emotion.preprocess import prepare
@@ -17,6 +18,7 @@ from training.data.samples import Sample
 from training.evaluation.retrieval import rank
 
 N_NEIGHBOURS: Final = 10
+MIN_PICTURES: Final = 2
 BATCH: Final = 16
 
 
@@ -99,7 +101,13 @@ def measure_robustness(
         predictor: the model.
         samples: labelled pictures that it was not trained on, at least two.
         changes: applied to the decoded picture.
+
+    Raises DataError for a single picture: there is no other to measure distances by.
     """
+    if len(samples) < MIN_PICTURES:
+        raise DataError(
+            f"robustness takes at least {MIN_PICTURES} pictures to hold distances against; {len(samples)} left"
+        )
     ordered = sorted(samples, key=lambda sample: sample.digest)
     labels = np.array([sample.label for sample in ordered])
     with progress("robustness", (len(changes) + 1) * len(ordered), "pictures") as advance:

@@ -4,7 +4,8 @@ The pictures' own label set does not matter, so a model can be judged on a data 
 et al., CVPR 2015, rates valence from 1 to 9).
 """
 
-from collections.abc import Sequence, Set
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,12 +14,12 @@ from jaxtyping import Float64
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from emotion.bundle import file_sha256
-from emotion.console import progress, say
-from emotion.errors import DataError, PictureError
+from emotion.console import progress
+from emotion.errors import DataError
 from emotion.predictor import Predictor
 from training.data.layouts import Labelled, Layout, read_layout
 from training.evaluation.intervals import RESAMPLES
+from training.evaluation.unseen import UnseenPictures
 
 SEED: Final = 0
 BATCH: Final = 16
@@ -44,14 +45,25 @@ def measure_valence(
 ) -> ValenceFigures:
     """Judge every picture whose valence is known; those that trained the model are left out.
 
-    Raises DataError when the label set has no two sides, or fewer than three pictures can be judged.
+    Raises DataError when the label set has no two sides, `middle` is no number, or fewer than three pictures can be
+    judged, or none differs from another; says why.
     """
+    if not math.isfinite(middle):
+        raise DataError(f"the middle of the scale cannot be {middle}; name a number on the scale of `valence`")
     if not predictor.taxonomy.has_polarity:
         raise DataError(f"{predictor.bundle.path} has a label set without polarity: nothing to hold against valence")
     rated = [picture for picture in read_layout(data, predictor.taxonomy, None, layout).pictures if _is_rated(picture)]
-    positive, valence = _judge(predictor, rated, set(predictor.bundle.manifest.training_hashes))
-    if len(valence) < MIN_PICTURES or np.ptp(valence) == 0 or np.ptp(positive) == 0:
-        raise DataError(f"{data} has {len(valence)} pictures that can be judged and differ in a column `valence`")
+    unseen = UnseenPictures(predictor)
+    positive, valence = _judge(predictor, rated, unseen)
+    if len(valence) < MIN_PICTURES:
+        raise DataError(
+            f"{data} has {len(rated)} pictures with a number in a column `valence`, of which {len(valence)} can be "
+            f"judged{unseen.why()}; it takes {MIN_PICTURES}"
+        )
+    if np.ptp(valence) == 0:
+        raise DataError(f"all {len(valence)} pictures of {data} have one valence, {valence[0]:g}: nothing to rank")
+    if np.ptp(positive) == 0:
+        raise DataError(f"the model gives all {len(valence)} pictures of {data} one P(positive): nothing to rank")
     return valence_figures(positive, valence, middle)
 
 
@@ -75,32 +87,26 @@ def _spearman(a: Float64[np.ndarray, "n"], b: Float64[np.ndarray, "n"]) -> float
 
 
 def _is_rated(picture: Labelled) -> bool:
-    return picture.valence is not None
+    """Tables write `nan` where nobody rated."""
+    return picture.valence is not None and math.isfinite(picture.valence)
 
 
 def _judge(
-    predictor: Predictor, rated: Sequence[Labelled], known: Set[str]
+    predictor: Predictor, rated: Sequence[Labelled], unseen: UnseenPictures
 ) -> tuple[Float64[np.ndarray, "n"], Float64[np.ndarray, "n"]]:
     """P(positive) and valence of each picture that can be read and did not train the model."""
     is_positive = predictor.taxonomy.polarity_codes() == 1
-    positive, valence, skipped, n_known = [np.empty(0)], [], [], 0
+    positive, valence = [np.empty(0)], []
     with progress("valence", len(rated), "pictures") as advance:
         for start in range(0, len(rated), BATCH):
             pixels = []
             for picture in rated[start : start + BATCH]:
-                try:
-                    if picture.path.is_file() and file_sha256(picture.path) in known:
-                        n_known += 1
-                        continue
-                    pixels.append(predictor.prepare(picture.path))
+                prepared = unseen.prepare(picture.path)
+                if prepared is not None:
+                    pixels.append(prepared)
                     valence.append(picture.valence)
-                except PictureError as error:
-                    skipped.append(str(error))
             if pixels:
                 positive.append(predictor.infer(np.stack(pixels)).probabilities[:, is_positive].sum(axis=1))
             advance(len(rated[start : start + BATCH]))
-    if skipped:
-        say(f"skipped {len(skipped)} pictures, the first: {skipped[0]}")
-    if n_known:
-        say(f"{n_known} pictures trained this bundle and are left out")
+    unseen.report()
     return np.concatenate(positive).astype(np.float64), np.array(valence, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Average precision itself, made smooth, with relevance in grades: same emotion, same polarity, opposite.
+"""Average precision itself, made smooth, with relevance in grades: emotion, its neighbour, same polarity, opposite.
 
 Sources: Ramzi et al., Hierarchical Average Precision Training for Pertinent Image Retrieval, ECCV 2022 (what is
 averaged); Brown et al., Smooth-AP, ECCV 2020 (a sigmoid in place of the step). The bounds and the clustering term of
@@ -7,8 +7,9 @@ the former are left out: the cross entropy beside this loss does what that term 
 
 from typing import Any, Final
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from emotion.taxonomy import Taxonomy
@@ -16,22 +17,32 @@ from emotion.taxonomy import Taxonomy
 CHUNK_VALUES: Final = 2**19
 """Of a cube query x k x j, held at once: 2 MB, which stay in a processor's cache."""
 
+NEIGHBOURS_DIS: Final = 2
+"""The wheel distance of two emotions that stand side by side."""
+
 
 class HierarchicalAPLoss(nn.Module):
     """1 - mean over queries of H-AP = sum_k H-rank(k) / rank(k) / sum_k rel(k), over the batch's relevant pictures k.
 
     rank(k) = 1 + sum_j H(s_j - s_k); H-rank(k) = rel(k) + sum_j min(rel(k), rel(j)) H(s_j - s_k), with s the cosine
-    with the query, H(x) = sigmoid(x / temperature), and j every picture but the query and k. Relevance is 1 for the
-    same emotion, `polarity_relevance` for another one of the same polarity, 0 otherwise: with 1 and 0 alone it is AP.
+    with the query, H(x) = sigmoid(x / temperature), and j every picture but the query and k. Relevance is that of
+    `relevance_grades`: with 1 and 0 alone it is AP.
     """
 
-    polarity: Int64[Tensor, "c"]
+    grades: Float64[Tensor, "c c"]
 
-    def __init__(self, taxonomy: Taxonomy, *, temperature: float = 0.01, polarity_relevance: float = 0.25) -> None:
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        *,
+        temperature: float = 0.01,
+        neighbour_relevance: float = 0.5,
+        polarity_relevance: float = 0.25,
+    ) -> None:
         super().__init__()
         self.temperature = temperature
-        self.polarity_relevance = polarity_relevance
-        self.register_buffer("polarity", torch.from_numpy(taxonomy.polarity_codes()), persistent=False)
+        grades = relevance_grades(taxonomy, neighbour_relevance, polarity_relevance)
+        self.register_buffer("grades", torch.from_numpy(grades), persistent=False)
 
     def forward(self, embedding: Float[Tensor, "b d"], labels: Int64[Tensor, "b"]) -> Float[Tensor, ""]:
         """Loss of a batch of L2-normalised embeddings, in 0..1.
@@ -48,10 +59,24 @@ class HierarchicalAPLoss(nn.Module):
 
     def relevance(self, labels: Int64[Tensor, "b"]) -> Float[Tensor, "b b"]:
         """Between each two pictures; 0 on the diagonal, which is no pair."""
-        side = self.polarity[labels]
-        related = (side[:, None] == side[None, :]) & (side[:, None] >= 0)
-        relevance = related.double() * self.polarity_relevance
-        return relevance.masked_fill(labels[:, None] == labels[None, :], 1).fill_diagonal_(0)
+        return self.grades[labels[:, None], labels[None, :]].fill_diagonal_(0)
+
+
+def relevance_grades(
+    taxonomy: Taxonomy, neighbour_relevance: float, polarity_relevance: float
+) -> Float64[np.ndarray, "c c"]:
+    """Between each two emotions: 1 the same, then wheel neighbours, then the same polarity, 0 otherwise.
+
+    Neighbours are of one polarity: across the wheel's borders (excitement and fear) polarity decides. Without a wheel
+    there are none.
+    """
+    side = taxonomy.polarity_codes()
+    related = (side[:, None] == side[None, :]) & (side[:, None] >= 0)
+    grades = np.where(related, polarity_relevance, 0.0)
+    if taxonomy.wheel is not None:
+        grades[related & (taxonomy.dis_matrix() == NEIGHBOURS_DIS)] = neighbour_relevance
+    np.fill_diagonal(grades, 1)
+    return grades
 
 
 class _SmoothPrecision(torch.autograd.Function):

@@ -123,7 +123,11 @@ def _choose(
     mining: Mining,
     generator: torch.Generator,
 ) -> Int64[Tensor, "t"]:
-    """Per row, one eligible column; -1 where there is none."""
+    """Per row, one eligible column; -1 where there is none.
+
+    By chance every eligible column of a row is as likely. One number a row is drawn, not one a column: there are about
+    as many rows as columns squared.
+    """
     low, high = reference[:, None], reference[:, None] + margin
     match mining:
         case Mining.SEMI_HARD:
@@ -131,8 +135,12 @@ def _choose(
         case Mining.RANDOM:
             eligible = eligible & (candidates < high)
         case Mining.HARD:
-            pass
-    by_chance = mining is not Mining.HARD
-    score = torch.rand(candidates.shape, generator=generator).to(candidates) if by_chance else -candidates
-    chosen = score.masked_fill(~eligible, -torch.inf).argmax(dim=1)
-    return torch.where(eligible.any(dim=1), chosen, NONE)
+            nearest = candidates.masked_fill(~eligible, torch.inf).argmin(dim=1)
+            return torch.where(eligible.any(dim=1), nearest, NONE)
+    # In double precision u * n stays below n, so that its floor is one of 0..n-1.
+    chance = torch.rand(len(candidates), generator=generator, dtype=torch.float64).to(candidates.device)
+    so_far = eligible.cumsum(dim=1, dtype=torch.int32)
+    n_eligible = so_far[:, -1]
+    place = (chance * n_eligible).int() + 1
+    chosen = torch.searchsorted(so_far, place[:, None])[:, 0]  # the first column with so many up to it
+    return torch.where(n_eligible > 0, chosen, NONE)

@@ -18,6 +18,7 @@ from training.data.inspection import Sides, inspect, training_failures
 from training.data.samples import Sample, read_samples
 
 DEFAULT = load_config("default")
+RANDOM = ["network.head_init=random", "network.sv_init=random"]
 
 
 def inspected(*arguments: str | Path) -> tuple[int, str]:
@@ -73,8 +74,14 @@ def test_the_command_writes_what_it_says(photos: Path, tmp_path: Path) -> None:
     [
         ("", [], "usable ones are there of no emotion"),
         ("awe " * 20, [], "usable ones are there of awe"),
+        ("awe " * 20, ["network.sv_init=random"], "usable ones are there of awe"),
+        ("awe " * 20, RANDOM, None),
+        ("", RANDOM, "usable ones are there of no emotion"),
+        ("awe " * 20, [*RANDOM, "data.batch_size=4"], r"data\.batch_size=4 cannot hold"),
         ("awe " * 20 + "fear " * 3, [], "one in 10 cannot hold every emotion"),
-        ("awe fear " * 20, ["data.batch_size=8"], r"data\.batch_size=8 cannot hold data\.min_per_class=8"),
+        ("awe fear " * 20, ["data.batch_size=8"], r"take data\.batch_size=16 or data\.min_per_class=4"),
+        ("awe fear " * 20, ["data.batch_size=8", "loop.epochs=0"], None),
+        ("awe fear " * 20, ["data.batch_size=3"], r"take data\.batch_size=16$"),
         ("awe fear " * 20, ["network.sentiment_vector.n_filters=4"], "n_filters=10"),
         ("awe fear " * 20, [], None),
         ("awe fear " * 2, ["data.validation_fraction=0", "loop.patience=0"], None),
@@ -100,6 +107,23 @@ def test_the_wrong_label_set_is_told_with_the_right_one(tmp_path: Path) -> None:
     assert code == 1
     assert "'emotion6' knows more of these labels than the label set 'mikels'" in text
     assert inspected("--data", tmp_path, "--taxonomy", "emotion6")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["\N{GRINNING FACE}.json", 'a "set".json', "3", "true"])
+def test_a_label_sets_file_is_taken_as_it_is_called(tmp_path: Path, name: str) -> None:
+    write_gallery(tmp_path / "photos", 40, ("calm", "proud"))
+    (tmp_path / name).write_text('{"name": "mine", "emotions": ["calm", "proud"]}')
+    code, text = inspected("--data", tmp_path / "photos", "--taxonomy", tmp_path / name, "--set", "loss.w=0")
+    assert (code, "label set mine" in text) == (0, True)
+
+
+def test_a_folder_without_labels_says_what_was_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(0))
+    (tmp_path / "labels.csv").write_text("path,label\na.png,awe\n")
+    code, text = inspected("--data", tmp_path)
+    assert code == 1
+    assert "training would fail: looked for folders named after emotions" in text
+    assert "labels.csv has the columns path, label: name it itself" in text
 
 
 def test_votes_are_counted_and_a_set_without_sides_is_said(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from emotion.taxonomy import MIKELS, Taxonomy, read_taxonomy
 from fakes import encoded
 from training.data.layouts import Layout, read_layout
 from training.data.samples import read_samples
+from training.data.votes import Words
 
 EMOTION6 = read_taxonomy("emotion6")
 NEUTRAL = read_taxonomy("emotion6-neutral")
@@ -123,6 +124,28 @@ def test_votes_are_shares_in_the_order_of_the_label_set(tmp_path: Path) -> None:
     assert first.valence is None
 
 
+def test_content_is_contentment_and_sad_sadness_whatever_the_label_set(tmp_path: Path) -> None:
+    """By hand: of six for content, two for sad and two others none is for Emotion6's sadness by majority."""
+    abstract(tmp_path)
+    assert read_layout(tmp_path, EMOTION6).unused == ()
+    (kept,), (left_out,) = read_samples(tmp_path, EMOTION6)
+    assert (kept.path.name, EMOTION6.names[kept.label]) == ("abstract_0002.jpg", "sadness")
+    assert "abstract_0001.jpg is labelled 'contentment'" in left_out.reason
+
+
+@pytest.mark.parametrize(("name", "emotion"), [("emotion6", "sadness"), ("plutchik", "sadness"), ("ads-30", "sad")])
+def test_the_sets_own_names_go_before_those_of_others(name: str, emotion: str) -> None:
+    assert Words(read_taxonomy(name)).emotion("Sad ") == emotion
+
+
+def test_two_columns_for_one_emotion_are_added(tmp_path: Path) -> None:
+    paint(tmp_path, "a.png")
+    (tmp_path / "votes.csv").write_text("file,Sad,Sadness,Fear\na.png,2,2,3\n")
+    (sample,) = read_samples(tmp_path, MIKELS).samples
+    assert MIKELS.names[sample.label] == "sadness"
+    assert sum(sample.votes or ()) == pytest.approx(1)
+
+
 def test_feelings_stay_with_the_picture_and_other_columns_are_named(tmp_path: Path) -> None:
     emotion6_manifest(tmp_path)
     assert read_layout(tmp_path, EMOTION6).unused == ("search_keyword", "argmax")
@@ -132,12 +155,14 @@ def test_feelings_stay_with_the_picture_and_other_columns_are_named(tmp_path: Pa
 
 
 def test_votes_beside_the_label_of_a_manifest_are_kept(tmp_path: Path) -> None:
-    paint(tmp_path, "a.png", "b.png")
-    (tmp_path / "manifest.csv").write_text("path,label,awe,fear\na.png,awe,1,3\nb.png,fear,yes,no\n")
+    """An empty field is no vote: where all agree, one column alone is filled."""
+    rows = {"awe,1,3": {"awe": 0.25, "fear": 0.75}, "fear,yes,no": {}, "awe,5,": {"awe": 1, "fear": 0}, "awe,,": {}}
+    text = "".join(f"{number}.png,{row}\n" for number, row in enumerate(rows))
+    (tmp_path / "manifest.csv").write_text(f"path,label,awe,fear\n{text}")
     listing = read_layout(tmp_path, MIKELS)
     assert listing.layout is Layout.MANIFEST
-    assert [picture.labels for picture in listing.pictures] == [("awe",), ("fear",)]
-    assert [dict(picture.votes) for picture in listing.pictures] == [{"awe": 0.25, "fear": 0.75}, {}]
+    assert [picture.labels for picture in listing.pictures] == [("awe",), ("fear",), ("awe",), ("awe",)]
+    assert [dict(picture.votes) for picture in listing.pictures] == list(rows.values())
 
 
 @pytest.mark.parametrize(
@@ -237,6 +262,24 @@ def test_a_table_that_is_no_text_does_not_disturb_its_folders(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("header", "row", "encoding"),
+    [
+        ("file,awe,fear", "café.png,1,2", "latin-1"),
+        ("file,awe,fear,résumé", "a.png,1,2,x", "latin-1"),
+        ("file,awe,fear", "a.png,1,2", "utf-16"),
+        ("file\tawe\tfear", "a.png\t1\t2", "utf-16"),
+        ("file,awe,fear", f"{'far from the header' * 999}é.png,1,2", "latin-1"),
+    ],
+)
+def test_a_table_in_another_encoding_is_not_passed_over(tmp_path: Path, header: str, row: str, encoding: str) -> None:
+    table = tmp_path / "votes.csv"
+    table.write_text(f"{header}\n{row}\n", encoding=encoding)
+    for source in (tmp_path, table):
+        with pytest.raises(DataError, match=r"votes\.csv cannot be read as a table in UTF-8"):
+            read_layout(source, MIKELS)
+
+
+@pytest.mark.parametrize(
     ("row", "message"),
     [
         ("a.png,many,1", r"votes\.csv, line 2: .*many"),
@@ -277,6 +320,79 @@ def test_a_label_column_is_for_manifests(tmp_path: Path) -> None:
 def test_labels_of_another_set_name_the_one_that_has_them(tmp_path: Path) -> None:
     paint(tmp_path, "joy/a.png", "trust/b.png")
     with pytest.raises(DataError, match=r"(?s)with the label set 'mikels'; 'plutchik' has more.*labelled 'joy'"):
+        read_samples(tmp_path, MIKELS)
+
+
+@pytest.mark.parametrize("header", ["path,label", "path, label", " path ,label "])
+def test_case_and_blanks_do_not_part_a_label_from_its_emotion(tmp_path: Path, header: str) -> None:
+    paint(tmp_path, "a.png", "b.png", "c.png")
+    (tmp_path / "manifest.csv").write_text(f"{header}\na.png,Awe\nb.png, awe \nc.png,SAD\n")
+    samples, skipped = read_samples(tmp_path, MIKELS)
+    assert [MIKELS.names[sample.label] for sample in samples] == ["awe", "awe", "sadness"]
+    assert skipped == []
+
+
+def test_folders_may_be_capitalised(tmp_path: Path) -> None:
+    paint(tmp_path, "Awe/1.jpg", "FEAR/2.jpg")
+    assert [MIKELS.names[sample.label] for sample in read_samples(tmp_path, MIKELS).samples] == ["awe", "fear"]
+
+
+def test_names_that_differ_in_case_alone_stay_two(tmp_path: Path) -> None:
+    paint(tmp_path, "joy/1.jpg", "Joy/2.jpg")
+    taxonomy = Taxonomy.model_validate({"name": "t", "emotions": ["joy", "Joy"]})
+    labels = {sample.path.parent.name: sample.label for sample in read_samples(tmp_path, taxonomy).samples}
+    assert labels == {"joy": 0, "Joy": 1}
+
+
+def test_capitals_do_not_hide_which_set_fits(tmp_path: Path) -> None:
+    paint(tmp_path, "Joy/a.png", "TRUST/b.png")
+    with pytest.raises(DataError, match="'plutchik' has more of its labels"):
+        read_samples(tmp_path, MIKELS)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, r"looked for folders named after emotions.*; found nothing$"),
+        ({"a.png": None}, r"looked for folders named after emotions.*; found a\.png\n.*a\.png has no label"),
+        (
+            {"a.png": None, "labels.csv": "path,label\na.png,awe\n"},
+            r"labels\.csv has the columns path, label: name it itself as the data\n",
+        ),
+        (
+            {"images/a.png": None, "labels.csv": "path,label\nimages/a.png,awe\n"},
+            r"labels\.csv has the columns path, label: name it itself.*\n.*labelled 'images'",
+        ),
+        ({"manifest.csv": "path,label\n"}, r"manifest\.csv has the columns path, label, but no rows$"),
+        ({"a.png": None, "x.csv": "path,mood\na.png,awe\n"}, r"x\.csv has the columns path, mood.*--label-column"),
+        ({"a.png": None, "x.csv": "file,label\na.png,awe\n"}, r"x\.csv has the columns file, label: .*`path`"),
+        ({"a.png": None, "x.csv": "path;label\na.png;awe\n"}, r"x\.csv has no commas between its fields"),
+        ({"a.png": None, "x.csv": "path,label\n".encode("utf-16")}, r"x\.csv is not in UTF-8"),
+        (
+            {"a.png": None, "manifest.csv": "path,emotion\na.png,awe\n"},
+            r"manifest\.csv has the columns path, emotion, but no row a label: say with --label-column which",
+        ),
+        (
+            {"a.png": None, "manifest.csv": "path,label\na.png,\n"},
+            r"manifest\.csv has the columns path, label, but no row a label",
+        ),
+    ],
+)
+def test_where_nothing_is_labelled_the_cause_and_the_remedy_are_said(
+    tmp_path: Path, files: dict[str, str | bytes | None], message: str
+) -> None:
+    for name, content in files.items():
+        if content is None:
+            paint(tmp_path, name)
+        else:
+            (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=rf"(?s)holds no picture to use; .*{message}"):
+        read_samples(tmp_path, MIKELS)
+
+
+def test_what_has_labels_but_no_file_is_not_asked_for_others(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("path,label\na.png,awe\n")
+    with pytest.raises(DataError, match=r"holds no picture to use\n  cannot read"):
         read_samples(tmp_path, MIKELS)
 
 

@@ -15,7 +15,7 @@ from emotion.errors import BundleError, DataError
 from emotion.taxonomy import Emotion, Taxonomy
 from fakes import tiny_bundle
 from training.config import load_config, preset_names
-from training.evaluation.card import as_toml, differing, write_card
+from training.evaluation.card import NAME_ONLY, as_toml, differing, write_card
 from training.evaluation.out_of_fold import evaluate_folds, read_run
 
 PLAIN = Taxonomy(name="plain", emotions=tuple(Emotion(name=f"e{i}") for i in range(8)))
@@ -79,6 +79,32 @@ def test_a_recipe_that_differs_is_told(tmp_path: Path) -> None:
     text = _card(tmp_path, _bundle(tmp_path, {"optim": {"lr": 0.25}, "name": "mine"}))
     assert "differs from this model's: `optim.lr` (here 0.25, there 0.5)." in text
     assert differing({"a": {"b": 1}, "name": "x"}, {"a": {"b": 1}, "name": "y", "c": 2}) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "folders", "heads"),
+    [
+        (("mine", "mine"), ("cv", "probe"), ("probe", "cv")),
+        (("mine", "other"), ("cv", "probe"), ("other", "mine")),
+        (("mine", "mine"), ("cv", "b/cv"), (".*/b/cv", ".*/cv")),
+    ],
+)
+def test_two_runs_never_have_one_name(
+    tmp_path: Path, names: tuple[str, str], folders: tuple[str, str], heads: tuple[str, str]
+) -> None:
+    for seed, (name, folder) in enumerate(zip(names, folders, strict=True)):
+        write_run(tmp_path / folder, seed=seed, config={"name": name})
+    text = _card(tmp_path, _bundle(tmp_path), baseline=tmp_path / folders[1])
+    assert re.search(rf"\| figure \| {heads[0]} \| {heads[1]} \| difference", text)
+
+
+def test_settings_that_change_no_recipe_are_settings() -> None:
+    config = load_config("default").model_dump(mode="json")
+    for name in NAME_ONLY:
+        *sections, key = name.split(".")
+        assert key in (config[sections[0]] if sections else config), name
+    other = load_config("default", ["data.n_workers=3", "data.cache_mb=1", "loop.cache_views_gb=1", "name=x"])
+    assert differing(config, other.model_dump(mode="json")) == []
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -1,9 +1,11 @@
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from emotion.bundle import with_manifest
+from emotion.bundle import file_sha256, with_manifest
 from emotion.errors import BundleError, DataError
 from emotion.network.spec import NetworkSpec
 from emotion.predictor import Predictor
@@ -41,6 +43,18 @@ def test_photos_non_photos_and_other_folders_each_have_a_row(tmp_path, photos, n
     assert (last.familiarity, last.unfamiliar, last.auc) == (0, 1, 1)
 
 
+def test_every_row_has_a_name_of_its_own(tmp_path, photos, noises, monkeypatch):
+    """Folders of one name, one that is called like a kind of non-photo, and the folder one is in."""
+    for name in ("other/noises", "noise"):
+        shutil.copytree(noises, tmp_path / name)
+    monkeypatch.chdir(photos)
+    others = [noises, tmp_path / "other" / "noises", tmp_path / "noise", Path()]
+    rows = measure_familiarity(tiny_predictor(tmp_path), photos, others, n_each=1)
+    names = [row.kind for row in rows][-4:]
+    assert names == [*map(str, others[:3]), "photos"]
+    assert len({row.kind for row in rows}) == len(rows)
+
+
 def test_auc_is_the_share_of_pairs_in_the_right_order(tmp_path, photos):
     predictor = tiny_predictor(tmp_path)
     rows = measure_familiarity(predictor, photos, n_each=4)
@@ -62,7 +76,7 @@ def test_training_pictures_and_unreadable_files_are_left_out_and_said(tmp_path, 
     (photos / "broken.png").write_bytes(b"nothing")
     assert measure_familiarity(known, photos, n_each=1)[0].pictures == 20
     said = capsys.readouterr().err
-    assert "4 of 25 pictures" in said
+    assert "4 of 25 pictures trained this bundle" in said
     assert "broken.png" in said
 
 
@@ -70,8 +84,48 @@ def test_nothing_left_to_judge_is_an_error(tmp_path, photos):
     predictor = tiny_predictor(tmp_path)
     digests = tuple(sample.digest for sample in read_samples(photos, MIKELS).samples)
     known = Predictor(with_manifest(predictor.bundle, training_hashes=digests), FakeRuntime())
-    with pytest.raises(DataError, match="holds no picture to judge"):
+    with pytest.raises(DataError, match=r"photos holds no picture to judge \(24 of 24 trained this bundle\)"):
         measure_familiarity(known, photos)
+
+
+def test_training_pictures_are_left_out_of_the_others_too(tmp_path, photos, noises):
+    predictor = tiny_predictor(tmp_path)
+    digests = [file_sha256(path) for path in sorted(noises.iterdir())]
+    known = Predictor(with_manifest(predictor.bundle, training_hashes=tuple(digests[:2])), FakeRuntime())
+    assert measure_familiarity(known, photos, [noises], n_each=1)[-1].pictures == 3
+    known = Predictor(with_manifest(predictor.bundle, training_hashes=tuple(digests)), FakeRuntime())
+    with pytest.raises(DataError, match=r"noises holds .*5 of 5 trained this bundle"):
+        measure_familiarity(known, photos, [noises], n_each=1)
+
+
+def test_a_picture_that_is_there_twice_counts_once(tmp_path, photos, capsys):
+    (photos / "again.png").write_bytes(next((photos / "awe").iterdir()).read_bytes())
+    assert measure_familiarity(tiny_predictor(tmp_path), photos, n_each=1)[0].pictures == 24
+    assert "1 of 25 pictures have the bytes of another one" in capsys.readouterr().err
+
+
+def emoset_list(folder):
+    items = [["awe", f"awe_{p.stem}", str(p.relative_to(folder)), "none.json"] for p in sorted(folder.rglob("*.png"))]
+    (folder / "test.json").write_text(json.dumps(items[:6]))
+    return folder / "test.json"
+
+
+def votes(folder):
+    rows = [f"{path.relative_to(folder)},1,1" for path in sorted(folder.rglob("*.png"))[:6]]
+    (folder / "votes.csv").write_text("\n".join(["file,awe,fear", *rows]))
+    return folder / "votes.csv"
+
+
+def labelled_in_column(folder):
+    rows = [f"{path.relative_to(folder)},calm" for path in sorted(folder.rglob("*.png"))[:6]]
+    (folder / "manifest.csv").write_text("\n".join(["path,mood", *rows]))
+    return folder
+
+
+@pytest.mark.parametrize("write", [emoset_list, votes, labelled_in_column])
+def test_pictures_are_read_in_every_layout_and_need_no_label(tmp_path, photos, noises, write):
+    rows = measure_familiarity(tiny_predictor(tmp_path), write(photos), [noises, write(photos)], n_each=1)
+    assert [row.pictures for row in (rows[0], *rows[-2:])] == [6, 5, 6]
 
 
 def test_a_bundle_that_does_not_measure_it_says_so(tmp_path, photos):

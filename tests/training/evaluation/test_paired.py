@@ -12,6 +12,14 @@ from emotion.taxonomy import Emotion, Taxonomy
 from training.evaluation.out_of_fold import evaluate_folds, read_run
 from training.evaluation.paired import ORDER, SEED, Difference, as_json, as_table, compare
 
+HARDLY_SIDED = Taxonomy(
+    name="hardly-sided",
+    emotions=(
+        Emotion(name="up", polarity="positive"),
+        Emotion(name="down", polarity="negative"),
+        *(Emotion(name=f"e{i}") for i in range(6)),
+    ),
+)
 PLAIN = Taxonomy(name="plain", emotions=tuple(Emotion(name=f"e{i}") for i in range(8)))
 
 
@@ -80,6 +88,35 @@ def test_what_cannot_be_measured_is_left_out(tmp_path: Path) -> None:
     names = [d.figure for d in compare(*runs, resamples=20)]
     assert "mAP8" in names
     assert not {"accuracy_polarity", "mAP2", "prob_mAP2"} & set(names)
+
+
+def test_a_figure_that_few_pictures_count_in_is_compared_over_the_resamples_that_drew_one(tmp_path: Path) -> None:
+    """Polarity accuracy by the definition, written slowly, with the same draws: one picture a fold takes a side."""
+    labels = [0, *range(2, 8), *range(2, 7)]
+    runs = [
+        read_run(write_run(tmp_path / name, seed=seed, taxonomy=HARDLY_SIDED, labels=labels, noise=1.0))
+        for name, seed in (("one", 0), ("two", 4))
+    ]
+    found = {d.figure: d for d in compare(*runs, resamples=200)}
+    assert {"accuracy_polarity", "mAP8"} <= set(found)
+    right: list[list[float | None]] = []
+    for run in runs:
+        right.append([])
+        for fold in run.folds:
+            for label, probs in zip(fold.scored.labels.tolist(), fold.scored.probs, strict=True):
+                right[-1].append(float((probs[0] > probs[1]) == (label == 0)) if label < 2 else None)
+    sizes = [len(fold.scored.labels) for fold in runs[0].folds]
+    rng, drawn, empty = np.random.default_rng(SEED), [], 0
+    for _ in range(200):
+        rows = np.concatenate([rng.choice(np.arange(n) + sizes[0] * fold, n) for fold, n in enumerate(sizes)])
+        gains = [right[1][row] - right[0][row] for row in rows if right[0][row] is not None]  # type: ignore[operator]
+        if gains:
+            drawn.append(np.mean(gains))
+        empty += not gains
+    assert empty
+    d = found["accuracy_polarity"]
+    expected = np.percentile(np.array(drawn) - np.mean(drawn) + d.difference, (2.5, 97.5))
+    np.testing.assert_allclose((d.low, d.high), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(

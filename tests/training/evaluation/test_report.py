@@ -2,6 +2,7 @@ import html
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +256,12 @@ def test_order_and_colours() -> None:
         for side in {look.side for look in looks}:
             markers = [look.marker for look in looks if look.side == side]
             assert len(set(markers)) == min(len(markers), 4)
+
+
+def test_a_file_name_that_is_no_text_does_not_cost_the_report(tmp_path):
+    queries = scored(tmp_path / "photos", [0, 0, 1, 1])
+    path = queries.samples[0].path.with_name("caf\udce9.png")  # the byte E9, as old archives unpack to
+    queries.samples[0].path.rename(path)
+    odd = replace(queries, samples=(replace(queries.samples[0], path=path), *queries.samples[1:]))
+    text, _ = page(tmp_path, odd)
+    assert r"caf\udce9.png" in text

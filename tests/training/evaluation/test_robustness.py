@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emotion.errors import DataError
 from emotion.taxonomy import MIKELS
 from fakes import tiny_predictor, write_gallery
 from training.data.samples import Sample, read_samples
@@ -51,3 +52,8 @@ def test_the_table_has_a_row_for_each_change(tmp_path, samples):
     rows = measure_robustness(tiny_predictor(tmp_path), samples, CHANGES[:1])
     assert [row["change"] for row in as_json(rows)] == ["none", "mirrored"]
     assert as_table(rows).splitlines()[2].startswith("| none | ")
+
+
+def test_a_single_picture_is_refused(tmp_path, samples):
+    with pytest.raises(DataError, match="at least 2 pictures"):
+        measure_robustness(tiny_predictor(tmp_path), samples[:1])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion.bundle import with_manifest
+from emotion.bundle import file_sha256, with_manifest
 from emotion.errors import DataError
 from emotion.predictor import Predictor
 from emotion.taxonomy import read_taxonomy
@@ -57,15 +57,44 @@ def test_training_pictures_are_left_out_and_unreadable_ones_said(tmp_path, capsy
     figures = measure_valence(Predictor(bundle, FakeRuntime()), folder)
     assert figures.pictures == 6
     said = capsys.readouterr().err
-    assert "1 pictures trained this bundle" in said
-    assert "skipped 1 pictures" in said
+    assert "1 of 8 pictures trained this bundle" in said
+    assert "1 of 8 pictures cannot be read and are left out, the first: " in said
 
 
 def test_a_label_set_without_sides_or_data_without_valence_is_refused(tmp_path):
     write_gallery(tmp_path / "photos", 4)
     predictor = tiny_predictor(tmp_path)
-    with pytest.raises(DataError, match="0 pictures that can be judged"):
+    with pytest.raises(DataError, match="0 pictures with a number in a column `valence`"):
         measure_valence(predictor, tmp_path / "photos")
     manifest = predictor.bundle.manifest.model_copy(update={"taxonomy": read_taxonomy("ads-30")})
     with pytest.raises(DataError, match="without polarity"):
         measure_valence(Predictor(replace(predictor.bundle, manifest=manifest), FakeRuntime()), tmp_path / "photos")
+
+
+def test_a_picture_without_a_rating_or_there_twice_is_not_judged(tmp_path, capsys):
+    write_gallery(tmp_path / "photos", 8)
+    first, second, *_ = sorted((tmp_path / "photos").rglob("*.png"))
+    second.write_bytes(first.read_bytes())
+    folder = _rate(tmp_path / "photos", [1.0, 2.0, float("nan"), *map(float, range(4, 9))])
+    assert measure_valence(tiny_predictor(tmp_path), folder).pictures == 6
+    assert "1 of 7 pictures have the bytes of another one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("valences", "n_known", "message"),
+    [
+        ([1.0, 2.0, 3.0], 2, r"3 pictures with a number .* 1 can be judged \(2 of 3 trained this bundle\); it takes 3"),
+        ([4.0, 4.0, 4.0], 0, "all 3 pictures of .* have one valence, 4"),
+    ],
+)
+def test_why_nothing_can_be_judged_is_said(tmp_path, valences, n_known, message):
+    paths = sorted(write_gallery(tmp_path / "photos", 3))
+    predictor = tiny_predictor(tmp_path)
+    bundle = with_manifest(predictor.bundle, training_hashes=tuple(map(file_sha256, paths[:n_known])))
+    with pytest.raises(DataError, match=message):
+        measure_valence(Predictor(bundle, FakeRuntime()), _rate(tmp_path / "photos", valences))
+
+
+def test_a_middle_that_is_no_number_is_refused(tmp_path):
+    with pytest.raises(DataError, match="middle of the scale cannot be nan"):
+        measure_valence(tiny_predictor(tmp_path), tmp_path, middle=float("nan"))
