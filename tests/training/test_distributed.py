@@ -261,6 +261,7 @@ def test_one_process_goes_on_with_the_run_of_two(tmp_path: Path, photos: Path, o
     assert _distance(resumed["weights"], found[0]["plain"]["weights"]) < 1e-5
 
 
+@pytest.mark.slow
 def test_torchrun_fit_writes_one_bundle_and_one_line(tmp_path: Path, photos: Path) -> None:
     sets = [word for override in [*TINY, "loop.epochs=1"] for word in ("--set", override)]
     run = tmp_path / "run"

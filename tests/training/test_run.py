@@ -321,6 +321,7 @@ def test_only_a_probe_that_is_read_is_fitted(
     assert probed == expected
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_with_workers_the_main_process_decodes_no_picture_and_the_bundle_is_the_same(
     tmp_path: Path, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
