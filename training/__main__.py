@@ -12,6 +12,7 @@ from emotion.console import EXIT_INTERRUPTED, say
 from emotion.errors import ConfigError, DataError
 from emotion.runtime import Device, Precision
 from training.data.layouts import Layout
+from training.experiments.cli import app as experiment_app
 
 if TYPE_CHECKING:
     from emotion.bundle import Bundle
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Look at labelled pictures.")
 app.add_typer(data_app, name="data")
+app.add_typer(experiment_app, name="experiment")
 
 ConfigOption = Annotated[str, typer.Option(help="A preset's name or a TOML file.")]
 DataOption = Annotated[Path, typer.Option(help="Labelled pictures: a CSV or a folder, see docs/data.md.")]
