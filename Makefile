@@ -40,5 +40,5 @@ $(DEMO_VENV)/.installed: pyproject.toml
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[cpu,training]" --group dev
+	$(BIN)/python -m pip install --quiet -e ".[cpu,training,experiments]" --group dev
 	@touch $@

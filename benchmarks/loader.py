@@ -110,7 +110,7 @@ def training_step(config: TrainingConfig, samples: list[Sample]) -> dict[str, An
     """Pictures a second that training steps on this machine's device take, from weights at random."""
     device, taxonomy = pick_device(config.loop.device), load_taxonomy(config)
     net = EmotionNet(config.network.spec(), len(taxonomy.emotions))
-    loss = build_loss(config.loss, taxonomy, net.spec.sentiment_vector.dim, config.seed)
+    loss = build_loss(config.loss, taxonomy, net.spec.dim, config.seed)
     trainer = Trainer(net, loss, config, taxonomy, device, data_digest="")
     pixels, labels = next(iter(training_loader(_dataset(config, samples), _batches(config, samples), 0, device)))
     generator = torch.Generator().manual_seed(0)

@@ -1,7 +1,8 @@
 """A model on disk: bundle.json + weights.safetensors + model.onnx.
 
 `model_id` is the hash of everything that decides the numbers a picture gets: the two files, label set,
-preprocessing, network, temperature. An index carries it, so that vectors of two models never meet.
+preprocessing, network, temperature, and thresholds where it has any. An index carries it, so that vectors of two
+models never meet.
 """
 
 import hashlib
@@ -12,10 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from emotion.arrays import Probabilities
 from emotion.errors import BundleError
 from emotion.familiarity import FamiliarityScale
 from emotion.network.spec import NetworkSpec
@@ -28,6 +31,8 @@ WEIGHTS_NAME = "weights.safetensors"
 ONNX_NAME = "model.onnx"
 DECIDING = ("taxonomy", "preprocess", "network", "temperature", "files")
 """What the numbers of a picture depend on."""
+DECIDING_IF_GIVEN = ("thresholds",)
+"""The same, but only where it is there: bundles without keep the identity they had before it existed."""
 DEFAULT_TERMS = "The training data's own terms apply."
 
 
@@ -45,6 +50,8 @@ class Provenance(BaseModel):
     """Name of the training data."""
     n_training_pictures: int
     libraries: dict[str, str] = {}
+    started_from: str | None = None
+    """model_id of the bundle whose weights the training began with; None: ImageNet's, or none."""
 
 
 class BundleManifest(BaseModel):
@@ -60,6 +67,9 @@ class BundleManifest(BaseModel):
     network: NetworkSpec
     temperature: float = Field(default=1.0, gt=0)
     """Divides the logits before the softmax."""
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] | None = None
+    """Probability from which each emotion counts. Their presence makes the model multi-label: a picture may have
+    several emotions or none, and each probability is a sigmoid of its own."""
     files: dict[str, str]
     """File name to sha256."""
     provenance: Provenance
@@ -78,6 +88,12 @@ class BundleManifest(BaseModel):
             raise ValueError("familiarity goes with network.familiarity_rank above 0, and only with it")
         return self
 
+    @model_validator(mode="after")
+    def _check_thresholds(self) -> Self:
+        if self.thresholds is not None and set(self.thresholds) != set(self.taxonomy.names):
+            raise ValueError("thresholds needs one for each emotion of the taxonomy, and no other")
+        return self
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -94,7 +110,13 @@ class Bundle:
     @property
     def dim(self) -> int:
         """Size of the embedding."""
-        return self.manifest.network.sentiment_vector.dim
+        return self.manifest.network.dim
+
+    @property
+    def thresholds(self) -> Probabilities | None:
+        """Probability from which each emotion counts, in the taxonomy's order; None where a picture has exactly one."""
+        given = self.manifest.thresholds
+        return None if given is None else np.array([given[n] for n in self.manifest.taxonomy.names], dtype=np.float32)
 
     @property
     def onnx_path(self) -> Path:
@@ -109,7 +131,7 @@ class Bundle:
 
 def load_bundle(path: Path) -> Bundle:
     """Read and verify a bundle; raises BundleError when a file is missing, damaged or of another schema."""
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     for name, expected in manifest.files.items():
         file = path / Path(name).name
         if not file.is_file():
@@ -145,7 +167,7 @@ def write_bundle(path: Path, write_files: Callable[[Path], None], **fields: Any)
 
 def with_manifest(bundle: Bundle, **changes: Any) -> Bundle:
     """Rewrite the parts of bundle.json that do not decide the numbers, such as metrics or terms."""
-    if set(changes) & {*DECIDING, "model_id", "schema_version"}:
+    if set(changes) & {*DECIDING, *DECIDING_IF_GIVEN, "model_id", "schema_version"}:
         raise BundleError("with_manifest cannot change what decides the numbers; write a new bundle")
     file = bundle.path / MANIFEST_NAME
     changed = bundle.manifest.model_copy(update=changes).model_dump(mode="json", include=set(changes))
@@ -159,7 +181,8 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _read_manifest(path: Path) -> BundleManifest:
+def read_manifest(path: Path) -> BundleManifest:
+    """Read bundle.json without a look at the files it names; raises BundleError where it is missing or not valid."""
     file = path / MANIFEST_NAME
     if not file.is_file():
         raise BundleError(f"no bundle at {path}: {MANIFEST_NAME} is missing; name a folder written by `training fit`")
@@ -184,6 +207,7 @@ def _read_manifest(path: Path) -> BundleManifest:
 def _model_id(content: Mapping[str, Any]) -> str:
     """Hash of what the file says, not of what this version makes of it: a later default changes nothing."""
     deciding = {key: content.get(key) for key in DECIDING}
+    deciding |= {key: content[key] for key in DECIDING_IF_GIVEN if content.get(key) is not None}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
 
 

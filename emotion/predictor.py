@@ -25,9 +25,9 @@ class Predictions:
     """What the model says of a batch."""
 
     embeddings: Embeddings
-    """L2-normalised sentiment vectors, float32."""
+    """L2-normalised, float32."""
     probabilities: ProbabilityRows
-    """Rows sum to 1, columns in the taxonomy's order."""
+    """Columns in the taxonomy's order. Rows sum to 1; of a multi-label bundle each value stands by itself."""
     familiarity: Shares | None = None
     """Share of ordinary pictures that are at least as far from the training pictures; None from a bundle without."""
     unfamiliar: Bool[np.ndarray, "b"] | None = None
@@ -38,12 +38,16 @@ class Predictions:
 
 
 class Predictor:
-    """A bundle and the runtime it runs on."""
+    """A bundle and the runtime it runs on.
+
+    `thresholds` tells a multi-label bundle: the probability from which each emotion counts, else None.
+    """
 
     def __init__(self, bundle: Bundle, runtime: Runtime, limits: PictureLimits = DEFAULT_LIMITS) -> None:
         self.bundle = bundle
         self.runtime = runtime
         self.limits = limits
+        self.thresholds = bundle.thresholds
 
     @classmethod
     def open(
@@ -91,7 +95,8 @@ class Predictor:
         raw = self.runtime.run(pixels)
         norms = np.linalg.norm(raw.embeddings, axis=1, keepdims=True)
         embeddings = raw.embeddings / np.maximum(norms, np.finfo(np.float32).tiny)
-        probabilities = softmax(raw.logits / np.float32(self.bundle.manifest.temperature))
+        logits = raw.logits / np.float32(self.bundle.manifest.temperature)
+        probabilities = softmax(logits) if self.thresholds is None else sigmoid(logits)
         scale = self.bundle.manifest.familiarity
         if scale is None or raw.unfamiliarities is None:
             return Predictions(embeddings, probabilities)
@@ -107,3 +112,8 @@ def softmax(logits: ProbabilityRows) -> ProbabilityRows:
     """Row-wise softmax, shifted so that it cannot overflow."""
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def sigmoid(logits: ProbabilityRows) -> ProbabilityRows:
+    """1 / (1 + exp(-x)) of each value, by the hyperbolic tangent, which cannot overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), dtype=np.float32)

@@ -130,13 +130,21 @@ class Taxonomy(BaseModel):
         codes = {Polarity.POSITIVE: 1, Polarity.NEGATIVE: 0, None: -1}
         return np.array([codes[emotion.polarity] for emotion in self.emotions], dtype=np.int64)
 
-    def polarity_probabilities(self, probs: ProbabilityRows) -> dict[Polarity, Float32[np.ndarray, "b"]]:
-        """Summed probability of each side, renormalised over the labels that take one; empty without polarity."""
+    def polarity_probabilities(
+        self, probs: ProbabilityRows, *, several: bool = False
+    ) -> dict[Polarity, Float32[np.ndarray, "b"]]:
+        """Summed probability of each side, renormalised over the labels that take one; empty without polarity.
+
+        With `several` emotions a picture the probability that any of a side is evoked, were they independent, takes the
+        place of the sum, which would favour the side with more labels.
+        """
         if not self.has_polarity:
             return {}
         codes = self.polarity_codes()
-        positive = probs[:, codes == 1].sum(axis=1)
-        negative = probs[:, codes == 0].sum(axis=1)
+        if several:
+            positive, negative = (1 - (1 - probs[:, codes == code]).prod(axis=1) for code in (1, 0))
+        else:
+            positive, negative = (probs[:, codes == code].sum(axis=1) for code in (1, 0))
         total = np.maximum(positive + negative, np.finfo(np.float32).tiny)
         return {Polarity.POSITIVE: positive / total, Polarity.NEGATIVE: negative / total}
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TARGETS = {"cpu": "cpu", "gpu": "gpu", "train": "gpu,training"}
+TARGETS = {"cpu": "cpu", "gpu": "gpu", "train": "gpu,training,experiments"}
 
 
 def resolve(extras: str) -> list[str]:

@@ -1,5 +1,7 @@
 """From numbers to answers: what the model said, and what the index found."""
 
+from typing import NamedTuple
+
 from emotion.arrays import Embedding, Probabilities
 from emotion.taxonomy import Polarity, Taxonomy
 from index.catalog import Catalog, CatalogEntry, PictureState
@@ -19,39 +21,59 @@ from service.schemas import (
 _DECIMALS = 6
 
 
-def classification(taxonomy: Taxonomy, prediction: Prediction, model_id: str) -> Classification:
+class Naming(NamedTuple):
+    """How a model's probabilities become emotions."""
+
+    taxonomy: Taxonomy
+    """Names of the probabilities."""
+    thresholds: Probabilities | None = None
+    """From which probability an emotion counts; None where a picture has exactly one."""
+
+    def emotions(self, probabilities: Probabilities) -> list[str] | None:
+        """Those that reach their threshold, else the most probable; the most probable first, a tie in their order."""
+        if self.thresholds is None:
+            return None
+        ranked = (-probabilities).argsort(kind="stable")
+        reached = [self.taxonomy.names[i] for i in ranked if probabilities[i] >= self.thresholds[i]]
+        return reached or [self.taxonomy.names[ranked[0]]]
+
+
+def classification(naming: Naming, prediction: Prediction, model_id: str) -> Classification:
     """All that the model says of a picture."""
     return Classification(
-        **query_mood(taxonomy, prediction.probabilities).model_dump(),
+        **query_mood(naming, prediction.probabilities).model_dump(),
         familiarity=None if prediction.familiarity is None else _rounded(prediction.familiarity),
         unfamiliar=prediction.unfamiliar,
         model_id=model_id,
     )
 
 
-def query_mood(taxonomy: Taxonomy, probabilities: Probabilities) -> QueryMood:
+def query_mood(naming: Naming, probabilities: Probabilities) -> QueryMood:
     """The model's opinion of a picture in full."""
     return QueryMood(
-        **mood(taxonomy, probabilities).model_dump(),
+        **mood(naming, probabilities).model_dump(),
         probabilities={
-            name: _rounded(probability) for name, probability in zip(taxonomy.names, probabilities, strict=True)
+            name: _rounded(probability) for name, probability in zip(naming.taxonomy.names, probabilities, strict=True)
         },
-        polarity_probabilities=_polarity_probabilities(taxonomy, probabilities),
+        polarity_probabilities=_polarity_probabilities(naming, probabilities),
     )
 
 
-def mood(taxonomy: Taxonomy, probabilities: Probabilities) -> Mood:
-    """The model's opinion of a picture in short; polarity is the larger sum, not the side of the emotion."""
-    best = int(probabilities.argmax())
-    sides = _polarity_probabilities(taxonomy, probabilities)
+def mood(naming: Naming, probabilities: Probabilities) -> Mood:
+    """The model's opinion of a picture in short; polarity is the likelier side, not that of the emotion."""
+    emotions = naming.emotions(probabilities)
+    names = naming.taxonomy.names
+    best = int(probabilities.argmax()) if emotions is None else names.index(emotions[0])
+    sides = _polarity_probabilities(naming, probabilities)
     polarity = None
     if sides is not None:
         polarity = Polarity.POSITIVE if sides.positive >= sides.negative else Polarity.NEGATIVE
-    return Mood(emotion=taxonomy.names[best], polarity=polarity, confidence=_rounded(probabilities[best]))
+    confidence = _rounded(probabilities[best])
+    return Mood(emotion=names[best], emotions=emotions, polarity=polarity, confidence=confidence)
 
 
 def find_similar(
-    snapshot: Snapshot, catalog: Catalog, taxonomy: Taxonomy, query: Embedding, k: int, leave_out: str | None = None
+    snapshot: Snapshot, catalog: Catalog, naming: Naming, query: Embedding, k: int, leave_out: str | None = None
 ) -> list[SearchResult]:
     """The k gallery pictures nearest to a vector.
 
@@ -60,7 +82,7 @@ def find_similar(
     Args:
         snapshot: where to search.
         catalog: labels and states.
-        taxonomy: names of the probabilities.
+        naming: how the probabilities become emotions.
         query: normalised.
         k: how many, at least 1.
         leave_out: a picture's id.
@@ -75,7 +97,7 @@ def find_similar(
         wanted *= 2
     return [
         SearchResult(
-            **_picture(snapshot, taxonomy, int(hits.rows[i]), entries.get(hits.ids[i])).model_dump(),
+            **_picture(snapshot, naming, int(hits.rows[i]), entries.get(hits.ids[i])).model_dump(),
             rank=rank,
             distance=_rounded(hits.distances[i]),
         )
@@ -83,24 +105,24 @@ def find_similar(
     ]
 
 
-def neighbours(snapshot: Snapshot, catalog: Catalog, taxonomy: Taxonomy, item_id: str, k: int) -> NeighboursAnswer:
+def neighbours(snapshot: Snapshot, catalog: Catalog, naming: Naming, item_id: str, k: int) -> NeighboursAnswer:
     """A gallery picture and those nearest to it; raises UnknownImageError when the index does not hold it."""
     row = snapshot.row_of(item_id)
     entry = catalog.get(item_id)
     if row is None or not _is_shown(entry):
         raise UnknownImageError("no picture of the live index has this id")
     return NeighboursAnswer(
-        picture=_picture(snapshot, taxonomy, row, entry),
-        results=find_similar(snapshot, catalog, taxonomy, snapshot.vectors[row], k, leave_out=item_id),
+        picture=_picture(snapshot, naming, row, entry),
+        results=find_similar(snapshot, catalog, naming, snapshot.vectors[row], k, leave_out=item_id),
         index_version=snapshot.manifest.version,
         model_id=snapshot.manifest.model_id,
     )
 
 
-def _picture(snapshot: Snapshot, taxonomy: Taxonomy, row: int, entry: CatalogEntry | None) -> GalleryPicture:
+def _picture(snapshot: Snapshot, naming: Naming, row: int, entry: CatalogEntry | None) -> GalleryPicture:
     item_id = snapshot.ids[row]
     return GalleryPicture(
-        **mood(taxonomy, snapshot.probabilities[row]).model_dump(),
+        **mood(naming, snapshot.probabilities[row]).model_dump(),
         id=item_id,
         label=entry.label if entry else None,
         url=f"/images/{item_id}",
@@ -114,8 +136,9 @@ def _is_shown(entry: CatalogEntry | None) -> bool:
     return entry is None or entry.state is not PictureState.DELETED
 
 
-def _polarity_probabilities(taxonomy: Taxonomy, probabilities: Probabilities) -> PolarityProbabilities | None:
-    sides = taxonomy.polarity_probabilities(probabilities[None])
+def _polarity_probabilities(naming: Naming, probabilities: Probabilities) -> PolarityProbabilities | None:
+    several = naming.thresholds is not None
+    sides = naming.taxonomy.polarity_probabilities(probabilities[None], several=several)
     if not sides:
         return None
     return PolarityProbabilities(**{side.value: _rounded(values[0]) for side, values in sides.items()})

@@ -8,8 +8,8 @@ from fastapi import Depends, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from emotion.predictor import Predictor
-from emotion.taxonomy import Taxonomy
 from index.store import SnapshotStore
+from service.answers import Naming
 from service.errors import InvalidParameterError, UnauthorizedError
 from service.inference import ModelLane, Prediction
 from service.metrics import Metrics
@@ -37,9 +37,9 @@ class Services:
     jobs: RebuildJobs
 
     @property
-    def taxonomy(self) -> Taxonomy:
-        """The label set."""
-        return self.predictor.taxonomy
+    def naming(self) -> Naming:
+        """How the model's probabilities become emotions."""
+        return Naming(self.predictor.taxonomy, self.predictor.thresholds)
 
     @property
     def device_failure(self) -> str | None:

@@ -24,6 +24,7 @@ def _gallery_picture(item_id: str, label: str, emotion: str, confidence: float) 
         "id": item_id,
         "label": label,
         "emotion": emotion,
+        "emotions": None,
         "polarity": MIKELS.polarity_of(emotion),
         "confidence": confidence,
         "url": f"/images/{item_id}",
@@ -43,6 +44,7 @@ _RESULTS = [
 
 CLASSIFICATION: Final[dict[str, Any]] = {
     "emotion": "awe",
+    "emotions": None,
     "polarity": "positive",
     "confidence": 0.583,
     "probabilities": _PROBABILITIES,
@@ -103,6 +105,7 @@ INFO: Final[dict[str, Any]] = {
         "precision": "fp32",
         "runtime": "openvino",
         "device": "cpu",
+        "thresholds": None,
         "metrics": {"cross-validation": {"accuracy": 0.55, "mAP8": 0.43}},
         "terms": DEFAULT_TERMS,
         "training_data": "fi-mini",

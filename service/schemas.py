@@ -16,7 +16,10 @@ class Answer(BaseModel):
 
 
 class PolarityProbabilities(Answer):
-    """Summed probabilities of the two sides, renormalised over the emotions that take one."""
+    """Summed probabilities of the two sides, renormalised over the emotions that take one.
+
+    Where `emotions` is given: the probabilities that any emotion of a side is evoked, renormalised.
+    """
 
     positive: float
     negative: float
@@ -25,9 +28,13 @@ class PolarityProbabilities(Answer):
 class Mood(Answer):
     """The model's opinion of a picture in short."""
 
-    emotion: str = Field(description="The most probable emotion.")
+    emotion: str = Field(description="The most probable emotion; the first of `emotions` where those are given.")
+    emotions: list[str] | None = Field(
+        description="Every emotion that reaches its threshold, the most probable first; the most probable one where "
+        "none does. Null with a model that gives every picture exactly one emotion."
+    )
     polarity: Polarity | None = Field(
-        description="The side with the larger summed probability; null where the label set has not two sides."
+        description="The side with the larger probability; null where the label set has not two sides."
     )
     confidence: float = Field(description="Probability of `emotion`.")
 
@@ -35,7 +42,9 @@ class Mood(Answer):
 class QueryMood(Mood):
     """The model's opinion of a picture in full."""
 
-    probabilities: dict[str, float] = Field(description="Probability of every emotion; they sum to 1.")
+    probabilities: dict[str, float] = Field(
+        description="Probability of every emotion; they sum to 1, or, where `emotions` is given, each stands by itself."
+    )
     polarity_probabilities: PolarityProbabilities | None = Field(
         description="Null where the label set has not two sides."
     )
@@ -60,6 +69,7 @@ class GalleryPicture(Answer):
     id: str = Field(description="The first 128 bits of the file's sha256, in hex.")
     label: str | None = Field(description="The gallery's own label; several are joined by `|`.")
     emotion: str = Field(description="The most probable emotion, as predicted.")
+    emotions: list[str] | None = Field(description="As in the answer of /classify; null with the same models.")
     polarity: Polarity | None
     confidence: float
     url: str
@@ -72,7 +82,7 @@ class _Ranked(Answer):
 
     rank: int = Field(description="1 is the nearest.")
     id: str
-    distance: float = Field(description="Euclidean distance of the normalised sentiment vectors, 0 to 2.")
+    distance: float = Field(description="Euclidean distance of the normalised embeddings, 0 to 2.")
 
 
 class SearchResult(GalleryPicture, _Ranked):
@@ -171,6 +181,9 @@ class ModelFacts(Answer):
     precision: str
     runtime: str
     device: str
+    thresholds: dict[str, float] | None = Field(
+        description="Probability from which each emotion counts; null with a model of one emotion a picture."
+    )
     metrics: dict[str, Any] = Field(description="Measured quality, by setting and metric.")
     terms: str = Field(description="Terms of use that come from the training data.")
     training_data: str

@@ -10,9 +10,11 @@ import typer
 from emotion import console
 from emotion.console import EXIT_INTERRUPTED, say
 from emotion.errors import ConfigError, DataError
+from emotion.network.spec import LITE0
 from emotion.runtime import Device, Precision
 from training.data.layouts import Layout
 from training.experiments.cli import app as experiment_app
+from training.multi_label.method import Method
 
 if TYPE_CHECKING:
     from emotion.bundle import Bundle
@@ -91,6 +93,54 @@ def fit(
             _finish(bundle, metrics["validation"], out, gallery, store)
 
 
+@app.command("fit-multilabel")
+def fit_multilabel(
+    data: Annotated[Path, typer.Option(help="Pictures with several labels each, see docs/data.md.")],
+    out: OutOption,
+    method: Annotated[Method, typer.Option(help="Triplets by likeness of labels, or cross entropy alone.")] = (
+        Method.TRIPLET
+    ),
+    epochs: Annotated[int, typer.Option(min=1)] = 10,
+    margin: Annotated[float, typer.Option(min=0.01, help="Of the triplets.")] = 1.0,
+    undersample: Annotated[bool, typer.Option("--undersample", help="Thin out the most frequent labels.")] = False,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    taxonomy: Annotated[
+        str | None, typer.Option(help="A label set's name or file; without, the shipped one that knows most labels.")
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(min=0.001, max=1, help="Share of a picture's votes from which an emotion counts.")
+    ] = 0.2,
+    backbone: Annotated[str, typer.Option(help="The frozen network.")] = LITE0,
+    weights: Annotated[Path | None, typer.Option(help="Its ImageNet weights, where no package has them.")] = None,
+    label_column: LabelOption = None,
+    layout: LayoutOption = None,
+    device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
+) -> None:
+    """Train a model that names several emotions a picture; writes OUT/bundle and OUT/metrics.json.
+
+    Layers on frozen features, so it takes hardly longer than looking at every picture once. `experiment multilabel`
+    compares the ways to train it.
+
+    Example: `python -m training fit-multilabel --data emotion6 --out runs/several`
+    """
+    from training.data.names import source_name
+    from training.distributed import refuse_several
+    from training.multi_label.bundle import fit_multi_label
+    from training.multi_label.features import FrozenBackbone
+    from training.multi_label.learn import Recipe
+    from training.multi_label.source import read_source
+
+    refuse_several("fit-multilabel")
+    if (out / "bundle").exists():
+        raise ConfigError(f"{out} holds a bundle already; choose another --out")
+    recipe = Recipe(method=method, epochs=epochs, margin=margin, undersample=undersample, seed=seed)
+    frozen = FrozenBackbone.open(backbone, weights)
+    samples, label_set = read_source(data, taxonomy, threshold, label_column, layout, out)
+    name = source_name(data)
+    bundle, metrics = fit_multi_label(samples, label_set, recipe, frozen, out, data_name=name, device=device)
+    _finish(bundle, metrics["test"], out, None, None)
+
+
 @app.command()
 def evaluate(
     bundle: Annotated[Path, typer.Option(help="A bundle written by `fit`.")],
@@ -114,13 +164,20 @@ def evaluate(
     Example: `python -m training evaluate --bundle runs/first/bundle --data test-photos --out runs/test`
     """
     from emotion.predictor import Predictor
-    from training.assess import assess, gallery_label_column, leave_out_queries, leave_out_training_pictures
+    from training.assess import (
+        assess,
+        gallery_label_column,
+        leave_out_queries,
+        leave_out_training_pictures,
+        refuse_multi_label,
+    )
     from training.data.names import source_name
     from training.data.samples import read_samples, report_skipped
     from training.distributed import refuse_several
 
     refuse_several("evaluate")
     predictor = Predictor.open(bundle, device, precision)
+    refuse_multi_label(predictor.bundle)
     queries, skipped = read_samples(data, predictor.taxonomy, label_column, layout)
     database = None
     if not keep_training_pictures:
@@ -154,13 +211,14 @@ def robustness(
     Example: `python -m training robustness --bundle runs/first/bundle --data test-photos --out runs/test`
     """
     from emotion.predictor import Predictor
-    from training.assess import leave_out_training_pictures
+    from training.assess import leave_out_training_pictures, refuse_multi_label
     from training.data.samples import read_samples, report_skipped
     from training.distributed import refuse_several
     from training.evaluation.robustness import as_json, as_table, measure_robustness
 
     refuse_several("robustness")
     predictor = Predictor.open(bundle, device)
+    refuse_multi_label(predictor.bundle)
     samples, skipped = read_samples(data, predictor.taxonomy, label_column, layout)
     rows = measure_robustness(predictor, leave_out_training_pictures(predictor.bundle, samples))
     report_skipped(skipped, out)
@@ -250,12 +308,12 @@ def crossval(
     from training.crossval import cross_validate
     from training.data.names import source_name
     from training.data.samples import read_samples, report_skipped
-    from training.data.splits import load_or_make_folds
+    from training.data.splits import fold_numbers, load_or_make_folds
     from training.distributed import refuse_several
     from training.run import load_taxonomy
 
     refuse_several("crossval")
-    only = None if folds is None else _fold_numbers(folds, n_folds)
+    only = None if folds is None else fold_numbers(folds, n_folds)
     training_config = load_config(config, set_)
     samples, skipped = read_samples(data, load_taxonomy(training_config), label_column, layout)
     report_skipped(skipped, out)
@@ -444,17 +502,6 @@ def _next_command(bundle: Path, store: Path | None) -> str:
     if store is not None:
         return f"python -m service --bundle {bundle} --store {store}"
     return f"python -m index build --bundle {bundle} --gallery FOLDER --store STORE"
-
-
-def _fold_numbers(text: str, n_folds: int) -> list[int]:
-    parts = [part.strip() for part in text.split(",")]
-    for part in parts:
-        if not (part.isascii() and part.isdigit()) or int(part) >= n_folds:
-            raise ConfigError(f"--folds takes numbers from 0 to {n_folds - 1}, not {part!r}")
-    numbers = [int(part) for part in parts]
-    if len(set(numbers)) < len(numbers):
-        raise ConfigError(f"--folds {text} names a fold twice; name each once")
-    return numbers
 
 
 if __name__ == "__main__":

@@ -59,6 +59,15 @@ def assess(
     return evaluation.figures() | familiarity_figures(scored) | {"protocol": protocol} | made_by
 
 
+def refuse_multi_label(bundle: Bundle) -> None:
+    """Raise DataError for a bundle that names several emotions a picture: these figures are about one."""
+    if bundle.thresholds is not None:
+        raise DataError(
+            f"{bundle.path} names several emotions a picture; its figures are in the metrics.json of its "
+            "`fit-multilabel`, and `experiment multilabel` compares such models"
+        )
+
+
 def gallery_label_column(gallery: Path, label_column: str | None, layout: Layout | None) -> str | None:
     """The queries' label column where the gallery is a manifest that has it too; else None: its own labels count."""
     if label_column is None or layout not in (None, Layout.MANIFEST):

@@ -31,6 +31,13 @@ def polarity_warning(loss: LossConfig, taxonomy: Taxonomy) -> str | None:
     return None
 
 
+def known_warning(n_known: int, n: int) -> str | None:
+    """That a bundle to start from knows validation pictures."""
+    if not n_known:
+        return None
+    return f"{n_known} of {n} validation pictures trained the bundle at network.start, which flatters their figures"
+
+
 def filters_failure(network: NetworkConfig, taxonomy: Taxonomy) -> str | None:
     """Why the sentiment vector cannot start from a probe of so many emotions."""
     vector, needed = network.sentiment_vector, len(taxonomy.emotions) + POLARITY_FILTERS

@@ -2,6 +2,7 @@
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
@@ -9,9 +10,10 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emotion.errors import ConfigError
-from emotion.network.spec import LITE0, ExtraBackbone, NetworkSpec
+from emotion.network.spec import LITE0, EmbeddingKind, ExtraBackbone, NetworkSpec
 from emotion.preprocess import PreprocessSpec
 from emotion.runtime import Device
+from training.inherited import inherit
 from training.losses.mining import Mining
 
 PRESETS = Path(__file__).parent / "configs"
@@ -22,11 +24,13 @@ class _Closed(BaseModel):
 
 
 class Init(StrEnum):
-    """Where the class head and the sentiment vector's filters start."""
+    """Where the class head and the embedding's weights start."""
 
     RANDOM = "random"
     PROBE = "probe"
     """A logistic regression on the untouched backbone's features: fine-tuning then starts from a fair classifier."""
+    BUNDLE = "bundle"
+    """As in the bundle at network.start; what is not set is this where there is such a bundle and it fits."""
 
 
 class Schedule(StrEnum):
@@ -49,7 +53,7 @@ class Monitor(StrEnum):
     """Which validation figure early stopping follows."""
 
     SCORE = "score"
-    """Mean of accuracy and mAP of the embedding."""
+    """Mean of accuracy and mAP of the embedding; the mAP alone with loss.w = 1, where there is no accuracy yet."""
     ACCURACY = "accuracy"
     MEAN_AP = "mAP"
 
@@ -131,6 +135,10 @@ class NetworkConfig(NetworkSpec):
     """Start from ImageNet weights."""
     weights: Path | None = None
     """ImageNet weights from a file, .safetensors or .pth; lite0, lite1 and lite2 need none (docs/networks.md)."""
+    start: Path | None = None
+    """A bundle to go on from in place of ImageNet weights, on other pictures or other labels (docs/recipes.md)."""
+    start_model_id: str | None = None
+    """Its identity; filled in, and held against the bundle where a training begins or goes on."""
     freeze_trunk: bool = False
     freeze_batch_norm: bool = True
     """Keep ImageNet's batch-norm statistics: a few hundred pictures estimate worse ones."""
@@ -211,7 +219,7 @@ class SupConConfig(_Closed):
 
 
 class LossConfig(_Closed):
-    """E = (1 - w) E_cls + w E_emb."""
+    """E = (1 - w) E_cls + w E_emb; with w = 1 the class head is a probe, fitted when the training is over."""
 
     embedding: EmbeddingLoss = EmbeddingLoss.SENTIMENT
     w: float = Field(default=0.5, ge=0, le=1)
@@ -264,7 +272,7 @@ class OptimConfig(_Closed):
     optimizer: Optimizer = Optimizer.ADAMW
     lr_backbone: float = Field(default=1e-4, ge=0)
     lr: float = Field(default=3e-4, gt=0)
-    """Sentiment vector; raise it tenfold when it starts from random filters."""
+    """Embedding; raise it tenfold when it starts from random filters."""
     lr_head: float = Field(default=5e-5, gt=0)
     """Class head: low, because the probe it starts from is already regularised."""
     lr_loss: float = Field(default=1e-2, gt=0)
@@ -326,12 +334,25 @@ class TrainingConfig(_Closed):
 
     @model_validator(mode="before")
     @classmethod
-    def _complete_preprocess(cls, tree: Any) -> Any:
+    def _complete(cls, tree: Any) -> Any:
+        parts = {name: _as_given(tree[name]) for name in ("network", "preprocess") if name in tree}
+        trees = "network" in parts and all(isinstance(part, dict) for part in parts.values())
+        if trees and isinstance(parts["network"].get("start"), str | Path):
+            tree = inherit({**tree, **parts})
+        return cls._complete_preprocess(tree)
+
+    @staticmethod
+    def _complete_preprocess(tree: dict[str, Any]) -> dict[str, Any]:
         network, given = tree.get("network", {}), tree.get("preprocess", {})
         name = network.get("backbone", LITE0) if isinstance(network, dict) else getattr(network, "backbone", None)
         if not isinstance(given, dict) or not isinstance(name, str):
             return tree  # complete, or wrong in a way that the fields' own checks name
         return {**tree, "preprocess": _expected_input(name) | given}
+
+    @property
+    def fits_head_last(self) -> bool:
+        """Whether no loss reaches the class head, so that it is fitted as a probe when the training is over."""
+        return bool(self.loop.epochs) and self.loss.w == 1 and self.loss.embedding is not EmbeddingLoss.NONE
 
     @model_validator(mode="after")
     def _decide_finetuned_share(self) -> Self:
@@ -344,6 +365,11 @@ class TrainingConfig(_Closed):
     def _check(self) -> Self:
         if self.loop.patience and self.data.validation_fraction == 0:
             raise ValueError("loop.patience needs data.validation_fraction above 0")
+        if self.fits_head_last and self.loop.monitor is Monitor.ACCURACY:
+            raise ValueError(
+                "loop.monitor=accuracy follows nothing with loss.w=1: the class head is fitted when the training is "
+                "over; take loop.monitor=mAP"
+            )
         if self.loop.cache_views and not self.network.freeze_trunk:
             raise ValueError("loop.cache_views needs network.freeze_trunk=true: a trunk that learns gives other maps")
         if self.loop.cache_views and (self.augment.mixup or self.augment.cutmix):
@@ -370,19 +396,35 @@ class TrainingConfig(_Closed):
             )
         if network.weights is not None and not network.pretrained:
             raise ValueError("network.weights does nothing with network.pretrained=false")
+        _check_start(network)
+        if network.embedding is EmbeddingKind.FC and network.sv_init is Init.PROBE:
+            raise ValueError("network.sv_init=probe fills a sentiment vector; with network.embedding=fc take random")
         if network.sv_init is Init.PROBE and network.sentiment_vector.level_weights[-1:] == (0,):
             raise ValueError(
                 "network.sv_init=probe fills the deepest level alone, so the last of "
                 "network.sentiment_vector.level_weights has to be above 0; or take network.sv_init=random"
             )
-        if network.probe_views > 1 and Init.PROBE not in (network.head_init, network.sv_init):
+        probes = self.fits_head_last or Init.PROBE in (network.head_init, network.sv_init)
+        if network.probe_views > 1 and not probes:
             raise ValueError("network.probe_views does nothing where neither head_init nor sv_init is probe")
 
 
 def _starts_well(network: NetworkConfig) -> bool:
     """Whether fine-tuning can forget something: halfway to random weights, or from frozen ones, is no gain."""
-    probed = network.head_init is network.sv_init is Init.PROBE and network.pretrained
-    return probed and network.freeze_batch_norm and not network.freeze_trunk
+    known = Init.RANDOM not in (network.head_init, network.sv_init) and network.pretrained
+    return known and network.freeze_batch_norm and not network.freeze_trunk
+
+
+def _check_start(network: NetworkConfig) -> None:
+    if network.start is not None and (network.weights is not None or not network.pretrained):
+        raise ValueError("network.weights and network.pretrained=false do nothing with network.start")
+    if network.start is None and (Init.BUNDLE in (network.head_init, network.sv_init) or network.start_model_id):
+        raise ValueError("network.head_init=bundle, sv_init=bundle and start_model_id need a network.start")
+
+
+def _as_given(part: Any) -> Any:
+    """The settings that were set, where they come as an object."""
+    return part.model_dump(mode="json", exclude_unset=True) if isinstance(part, BaseModel) else part
 
 
 def _check_stages(key: str, network: NetworkConfig) -> None:
@@ -419,6 +461,11 @@ def load_config(source: str, overrides: list[str] | None = None) -> TrainingConf
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     for override in overrides or []:
         _apply(tree, override)
+    return parse_config(tree)
+
+
+def parse_config(tree: Mapping[str, Any]) -> TrainingConfig:
+    """A configuration from nested settings; raises ConfigError as `load_config` does."""
     try:
         return TrainingConfig.model_validate(tree)
     except ValidationError as error:

@@ -8,10 +8,10 @@ import numpy as np
 
 from emotion.console import say
 from emotion.errors import ConfigError
-from training.assess import open_judge
+from training.assess import leave_out_training_pictures, open_judge
 from training.config import TrainingConfig
 from training.data.samples import Sample
-from training.data.splits import Folds
+from training.data.splits import Folds, fold_parts
 from training.evaluation.calibration import calibrate
 from training.evaluation.evaluate import Evaluation, evaluate, score
 from training.evaluation.fold_report import write_fold_report
@@ -26,6 +26,7 @@ from training.evaluation.out_of_fold import (
 )
 from training.records import read_json, write_json
 from training.run import data_digest, fit
+from training.start import open_start
 
 SETTINGS = ("unseen_gallery", "paper_protocol")
 """What a query searches: its own fold; its own fold and the training pictures."""
@@ -46,10 +47,14 @@ def cross_validate(
     `out`/crossval.json: per fold and, over the folds, mean and standard deviation of every figure in both settings, and
     the head's calibration. Writes `out`/report.html over the test pictures of these folds.
 
+    Pictures that trained a bundle to start from are left out, and said: no fold could test them.
+
     Raises:
         ConfigError: a fold in `only` was done with another configuration or on other pictures.
         DataError: a file of a done fold is damaged; says which one to delete.
     """
+    if (origin := open_start(config.network)) is not None:
+        samples = leave_out_training_pictures(origin, samples, "name others, or start from another bundle")
     everything = sorted({folds[sample.digest] for sample in samples})
     for number in everything if only is None else sorted(set(only)):
         _fold(config, samples, folds, number, fold_folder(out, number), data_name)
@@ -67,7 +72,7 @@ def _fold(
     config: TrainingConfig, samples: Sequence[Sample], folds: Folds, number: int, run: Path, data_name: str
 ) -> None:
     """Train and judge one fold, unless it is done."""
-    train, test = _parts(samples, folds, number)
+    train, test = fold_parts(samples, folds, number)
     result_path = run / RESULT
     if result_path.is_file():
         say(f"fold {number}: already done ({result_path})")
@@ -102,17 +107,11 @@ def _done(
         path = fold_folder(out, number) / RESULT
         if path.is_file():
             result = _read_result(path)
-            if _is_of(result, config, *_parts(samples, folds, number)):
+            if _is_of(result, config, *fold_parts(samples, folds, number)):
                 results.append(result)
             else:
                 say(f"fold {number}: {path} is of another configuration or other pictures and is left out")
     return results
-
-
-def _parts(samples: Sequence[Sample], folds: Folds, number: int) -> tuple[list[Sample], list[Sample]]:
-    """Training and test pictures of a fold."""
-    train = [sample for sample in samples if folds[sample.digest] != number]
-    return train, [sample for sample in samples if folds[sample.digest] == number]
 
 
 def _read_result(path: Path) -> dict[str, Any]:

@@ -38,7 +38,10 @@ Loader = DataLoader[tuple[torch.Tensor, int]] | DataLoader[tuple[Taps, int]]
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch gave; the validation figures are None without validation pictures."""
+    """What one epoch gave; the validation figures are None without validation pictures.
+
+    The accuracy is None too where the class head learns nothing until the training is over.
+    """
 
     epoch: int
     loss: float
@@ -49,9 +52,11 @@ class EpochRecord:
     val_map: float | None = None
 
     def monitored(self, monitor: Monitor) -> float | None:
-        """The figure that early stopping follows; accuracy where one picture an emotion leaves no mAP."""
+        """The figure that early stopping follows; the only one where one picture an emotion leaves no mAP, or a head
+        that is fitted later no accuracy.
+        """
         if self.val_accuracy is None or self.val_map is None:
-            return self.val_accuracy
+            return self.val_map if self.val_accuracy is None else self.val_accuracy
         match monitor:
             case Monitor.ACCURACY:
                 return self.val_accuracy
@@ -82,7 +87,7 @@ class Trainer:
         self.taxonomy = taxonomy
         self.device = device
         net.backbone.requires_grad_(not config.network.freeze_trunk)
-        if config.network.head_input is HeadInput.SENTIMENT_VECTOR and not config.network.freeze_trunk:
+        if config.network.head_input is HeadInput.EMBEDDING and not config.network.freeze_trunk:
             # DistributedDataParallel waits for every gradient; what only the pooled features need has none.
             for parameter in unread_parameters(net, config.preprocess.size_px):
                 parameter.requires_grad_(False)
@@ -245,8 +250,11 @@ class Trainer:
             freeze_batch_norm(self.net)
 
     @torch.no_grad()
-    def _validate(self, data: PictureDataset) -> tuple[float, float | None]:
-        """Accuracy and leave-one-out mAP of the validation pictures, in their natural order and balance."""
+    def _validate(self, data: PictureDataset) -> tuple[float | None, float | None]:
+        """Accuracy and leave-one-out mAP of the validation pictures, in their natural order and balance.
+
+        No accuracy under `fits_head_last`: until then the head reads what is no longer what it started with.
+        """
         net = self._judged()
         net.eval()
         embeddings, correct, labels = [], [], []
@@ -259,7 +267,8 @@ class Trainer:
         rows, truth = np.concatenate(embeddings), np.concatenate(labels)
         relevant = truth[rank(rows, rows, np.arange(len(rows)))] == truth[:, None]
         mean_ap = retrieval_metrics(relevant).mean_ap
-        return float(np.concatenate(correct).mean()), None if math.isnan(mean_ap) else mean_ap
+        accuracy = None if self.config.fits_head_last else float(np.concatenate(correct).mean())
+        return accuracy, None if math.isnan(mean_ap) else mean_ap
 
     def _judged(self) -> EmotionNet:
         """The net as it would be given out: of the averaged weights, and between start and end, where so configured."""
@@ -275,7 +284,10 @@ class Trainer:
         patience = self.config.loop.patience
         if not patience or not self.history:
             return False
-        values = [record.monitored(self.config.loop.monitor) or -math.inf for record in self.history]
+        monitored = [record.monitored(self.config.loop.monitor) for record in self.history]
+        if all(value is None for value in monitored):
+            return False
+        values = [value or -math.inf for value in monitored]
         return len(values) - 1 - int(np.argmax(values)) >= patience
 
     def _final_weights(self) -> dict[str, torch.Tensor]:

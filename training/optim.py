@@ -13,7 +13,7 @@ from training.config import Optimizer as OptimizerName
 
 
 def make_optimizer(net: EmotionNet, config: OptimConfig, of_loss: Iterable[nn.Parameter] = ()) -> Optimizer:
-    """Pretrained layers at `lr_backbone`, sentiment vector at `lr`, head at `lr_head`; no decay on vectors.
+    """Pretrained layers at `lr_backbone`, embedding at `lr`, head at `lr_head`; no decay on vectors.
 
     With `layer_decay` below 1 the deepest stage has `lr_backbone`, and each one nearer the input `layer_decay` of the
     next one's; ConfigError where the backbone has no stages.
@@ -23,7 +23,7 @@ def make_optimizer(net: EmotionNet, config: OptimConfig, of_loss: Iterable[nn.Pa
     """
     groups = [
         *_backbone_groups(net, config),
-        *_groups(net.sentiment_vector.parameters(), config.lr, config.weight_decay),
+        *_groups(net.embedding_parameters(), config.lr, config.weight_decay),
         *_groups(net.head.parameters(), config.lr_head, config.weight_decay),
         *_filled([_group(of_loss, config.lr_loss, 0.0)]),
     ]

@@ -57,12 +57,12 @@ def fit_probe(
         net: in whatever state it is.
         data: training pictures.
         device: where the net is.
-        reads: pooled features, or the sentiment vector as the class head sees it.
+        reads: pooled features, or what the class head sees: of a head on the embedding, or on both.
         n_workers: processes that prepare pictures; the result is the same with any number.
     """
     features, labels = _features(net, data, device, reads, n_workers)
     scaler = StandardScaler().fit(features)
-    if reads is HeadInput.SENTIMENT_VECTOR:
+    if reads is not HeadInput.FEATURES:
         # Most entries hardly vary at the start; brought to variance 1 their noise would weigh as much as the evidence.
         scaler.scale_ = np.maximum(scaler.scale_, FLOOR * np.sqrt(scaler.var_.mean()))
     model = LogisticRegression(C=C / len(data.views), max_iter=2000).fit(scaler.transform(features), labels)
@@ -92,6 +92,8 @@ def init_sentiment_vector(net: EmotionNet, probe: Probe, taxonomy: Taxonomy, pol
     of the positive emotions, times `polarity_scale`: the larger it is, the more the first split of the embedding is
     by polarity. Raises ConfigError when the level has too few filters.
     """
+    if net.sentiment_vector is None:
+        raise ConfigError("network.sv_init=probe needs network.embedding=sentiment_vector")
     convs = [conv for conv in net.sentiment_vector.reduce if isinstance(conv, nn.Conv2d)]
     deepest, n_emotions = convs[-1], len(taxonomy.emotions)
     if deepest.in_channels != probe.weight.shape[1]:
@@ -135,8 +137,8 @@ def _features(
             for pixels in views:
                 taps = net.backbone(pixels.to(device))
                 row = taps.pooled
-                if reads is HeadInput.SENTIMENT_VECTOR:
-                    row = net.head_input(net.sentiment_vector.values(taps.levels), taps.pooled)
+                if reads is not HeadInput.FEATURES:
+                    row = net.head_input(net.values(taps), taps.pooled)
                 rows.append(row.float().cpu().numpy())
                 labels.append(batch_labels.numpy())
             advance(len(batch_labels))

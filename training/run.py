@@ -23,7 +23,7 @@ from emotion.runtime import Device
 from emotion.taxonomy import Taxonomy, read_taxonomy
 from training.assess import assess, open_judge
 from training.checkpoint import load_checkpoint
-from training.checks import emotions_failure, filters_failure, polarity_warning, unfreezing_warning
+from training.checks import emotions_failure, filters_failure, known_warning, polarity_warning, unfreezing_warning
 from training.config import Init, TrainingConfig
 from training.data.dataset import PictureDataset
 from training.data.sampler import BalancedBatches
@@ -36,6 +36,8 @@ from training.familiarity import add_familiarity
 from training.loop import EpochRecord, Trainer
 from training.losses.build import build_loss
 from training.probe import Probe, fit_probe, init_head, init_sentiment_vector
+from training.records import write_json
+from training.start import load_start, n_known, open_start
 
 
 def load_taxonomy(config: TrainingConfig) -> Taxonomy:
@@ -60,8 +62,9 @@ def fit(
     Returns:
         The bundle, the epochs, and the validation samples that were not trained on; the same on every process.
     """
+    origin = open_start(config.network)  # not after hours of training, when it may be gone
     trainer, kept, held = train(config, samples, run, resume=resume, processes=processes)
-    bundle = processes.from_main(lambda: _export(config, trainer, kept, run, data_name))
+    bundle = processes.from_main(lambda: _export(config, trainer, kept, run, data_name, origin))
     return bundle, trainer.history, held
 
 
@@ -83,14 +86,18 @@ def train(
     kept, held = hold_out(samples, config.data.validation_fraction, config.seed)
     if (failure := filters_failure(config.network, taxonomy)) is not None:
         raise ConfigError(failure)
+    origin = open_start(config.network)
     batches = _batches(config, kept, processes) if config.loop.epochs else None
     digest = data_digest(kept, held)
     # The others get the checkpoint handed: they may run on a machine that does not see the folder.
     state = processes.from_main(lambda: _open_run(config, kept, held, run, resume=resume))
     _warn(polarity_warning(config.loss, taxonomy), processes)
-    trainer = _trainer(config, taxonomy, kept, digest, fresh=state is None, processes=processes)
+    _warn(known_warning(n_known(origin, held), len(held)), processes)
+    trainer = _trainer(config, taxonomy, kept, digest, fresh=state is None, origin=origin, processes=processes)
     if batches is not None:
         trainer.fit(_dataset(config, kept, training=True), batches, _dataset(config, held), run, state=state)
+    if config.fits_head_last and len({sample.label for sample in kept}) > 1:
+        _fit_head(trainer.net, config, kept, trainer.device, processes)
     return trainer, kept, held
 
 
@@ -128,7 +135,7 @@ def _assess(
         figures = assess(predictor, held, run / "report.html", data_name=name, history=rows)
         bundle = with_manifest(bundle, metrics={**bundle.manifest.metrics, "validation": figures})
     metrics = {"model_id": bundle.model_id, "validation": figures, "epochs": rows}
-    (run / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    write_json(run / "metrics.json", metrics)
     return bundle, metrics
 
 
@@ -146,8 +153,17 @@ def data_digest(*parts: Sequence[Sample]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _export(config: TrainingConfig, trainer: Trainer, kept: Sequence[Sample], run: Path, data_name: str) -> Bundle:
+def _export(
+    config: TrainingConfig,
+    trainer: Trainer,
+    kept: Sequence[Sample],
+    run: Path,
+    data_name: str,
+    origin: Bundle | None,
+) -> Bundle:
+    """What a bundle to start from was trained on, and under which terms, holds for its successor too."""
     data = PictureDataset(kept, config.preprocess, cache_mb=0)  # each is looked at once
+    known = origin.manifest.training_hashes if origin else ()
     rank, rng = config.network.familiarity_rank, np.random.default_rng(config.seed)
     familiarity = add_familiarity(trainer.net, data, rank, rng, n_workers=config.data.n_workers)
     return export_bundle(
@@ -159,8 +175,8 @@ def _export(config: TrainingConfig, trainer: Trainer, kept: Sequence[Sample], ru
         preprocess=config.preprocess,
         temperature=config.temperature,
         provenance=_provenance(config, data_name, len(kept)),
-        terms=config.terms or DEFAULT_TERMS,
-        training_hashes=tuple(sorted({sample.digest for sample in kept})),
+        terms=config.terms or (origin.manifest.terms if origin else DEFAULT_TERMS),
+        training_hashes=tuple(sorted({sample.digest for sample in kept}.union(known))),
         familiarity=familiarity,
     )
 
@@ -173,7 +189,7 @@ def _open_run(
     if resume and state is None:
         say(f"nothing to resume in {run}; starting from the first epoch")
     run.mkdir(parents=True, exist_ok=True)
-    (run / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
+    write_json(run / "config.json", config.model_dump(mode="json"))
     _save_split(run / "split.json", kept, held)
     return state
 
@@ -196,6 +212,7 @@ def _trainer(
     digest: str,
     *,
     fresh: bool,
+    origin: Bundle | None,
     processes: Processes,
 ) -> Trainer:
     torch.manual_seed(config.seed)
@@ -204,12 +221,14 @@ def _trainer(
     if net.backbone.fixed_size_px not in (None, config.preprocess.size_px):
         raise ConfigError(f"{config.network.backbone} needs preprocess.size_px={net.backbone.fixed_size_px}")
     if fresh:
-        if config.network.pretrained:
+        if origin is not None:
+            load_start(net, origin, config.network)
+        elif config.network.pretrained:
             load_imagenet_weights(net.backbone, config.network.backbone, config.network.weights)
         _start_from_probe(net.to(device), config, taxonomy, _probe_data(config, train, net), device, processes)
     if config.optim.unfreeze_epochs:
         _warn(unfreezing_warning(len(net.backbone.stages()), config), processes)
-    loss = build_loss(config.loss, taxonomy, net.spec.sentiment_vector.dim, config.seed)
+    loss = build_loss(config.loss, taxonomy, net.spec.dim, config.seed)
     return Trainer(net, loss, config, taxonomy, device, digest, processes)
 
 
@@ -234,8 +253,20 @@ def _start_from_probe(
     if network.sv_init is Init.PROBE:
         init_sentiment_vector(net, on_features(), taxonomy, network.polarity_scale)
     if network.head_init is Init.PROBE:
-        of_vector = network.head_input is HeadInput.SENTIMENT_VECTOR  # as it starts out
-        init_head(net, fitted(HeadInput.SENTIMENT_VECTOR) if of_vector else on_features())
+        of_embedding = network.head_input is HeadInput.EMBEDDING  # as it starts out
+        init_head(net, fitted(HeadInput.EMBEDDING) if of_embedding else on_features())
+
+
+def _fit_head(
+    net: EmotionNet, config: TrainingConfig, kept: Sequence[Sample], device: torch.device, processes: Processes
+) -> None:
+    """A class head that no loss has reached becomes a probe on what it reads of the trained net.
+
+    The paper fits a linear SVM on the features of such models (AAAI-18, "Baseline"): a logistic regression is as
+    linear, and gives the probabilities that the rest of the model is made for.
+    """
+    data, reads = _probe_data(config, kept, net), config.network.head_input
+    init_head(net, processes.from_main(lambda: fit_probe(net, data, device, reads, n_workers=config.data.n_workers)))
 
 
 def _probe_data(config: TrainingConfig, samples: Sequence[Sample], net: EmotionNet) -> FixedViews:
@@ -256,9 +287,10 @@ def _provenance(config: TrainingConfig, data_name: str, n_training_pictures: int
         data=data_name,
         n_training_pictures=n_training_pictures,
         libraries=library_versions(),
+        started_from=config.network.start_model_id,
     )
 
 
 def _save_split(path: Path, kept: Sequence[Sample], held: Sequence[Sample]) -> None:
     split = {"train": sorted(s.digest for s in kept), "validation": sorted(s.digest for s in held)}
-    path.write_text(json.dumps(split, indent=0) + "\n")
+    write_json(path, split, indent=0)

@@ -75,7 +75,7 @@ def load_imagenet_weights(backbone: Backbone, name: str, file: Path | None = Non
 
     Raises ConfigError when no weights are at hand (nothing is fetched from a hub) or the file does not fit.
     """
-    path = file or _packaged_file(name)
+    path = file or packaged_file(name)
     stored = _read(path)
     own = backbone.body.state_dict()
     if name in PACKAGED and not own.keys() & stored.keys():
@@ -88,7 +88,8 @@ def load_imagenet_weights(backbone: Backbone, name: str, file: Path | None = Non
     backbone.body.load_state_dict({key: stored.get(key, tensor) for key, tensor in own.items()})
 
 
-def _packaged_file(name: str) -> Path:
+def packaged_file(name: str) -> Path:
+    """ImageNet weights that an installed package carries; raises ConfigError, with what to do, where none does."""
     try:
         match name:
             case "tf_efficientnet_lite0":

@@ -1,5 +1,6 @@
-"""The multi-task network: one pass gives the sentiment vector, the class logits and how unfamiliar a picture is."""
+"""The multi-task network: one pass gives the embedding, the class logits and how unfamiliar a picture is."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -9,8 +10,9 @@ from torch.nn import functional as F  # noqa: N812 - the name everyone uses
 
 from emotion.network.backbone import build_backbone
 from emotion.network.familiarity import Familiarity
+from emotion.network.fc_embedding import FcEmbedding
 from emotion.network.sentiment_vector import SentimentVector
-from emotion.network.spec import HeadInput, NetworkSpec
+from emotion.network.spec import EmbeddingKind, HeadInput, NetworkSpec
 from emotion.network.taps import Taps
 
 
@@ -18,7 +20,7 @@ class Outputs(NamedTuple):
     """What the network gives for a batch."""
 
     embedding: Float32[Tensor, "b d"]
-    """L2-normalised sentiment vector."""
+    """L2-normalised."""
     logits: Float[Tensor, "b c"]
     unfamiliarity: Float32[Tensor, "b"] | None = None
     """Distance to the training pictures; None until it has been fitted, so in all of training."""
@@ -29,13 +31,18 @@ class Outputs(NamedTuple):
 
 
 class EmotionNet(nn.Module):
-    """Backbone, sentiment vector on its levels, FC class head on its pooled features or what the spec says."""
+    """Backbone, embedding, and FC class head on the pooled features or what the spec says.
+
+    The embedding is the sentiment vector on the backbone's levels, or `fc` on its pooled features; the other is None.
+    """
 
     def __init__(self, spec: NetworkSpec, n_classes: int) -> None:
         super().__init__()
         self.spec = spec
         self.backbone = build_backbone(spec)
-        self.sentiment_vector = SentimentVector(self.backbone.level_channels, spec.sentiment_vector)
+        levels, is_fc = self.backbone.level_channels, spec.embedding is EmbeddingKind.FC
+        self.sentiment_vector = None if is_fc else SentimentVector(levels, spec.sentiment_vector)
+        self.fc = FcEmbedding(self.backbone.n_features, spec.fc) if is_fc else None
         self.dropout = nn.Dropout(spec.dropout)
         self.head = nn.Linear(_head_width(spec, self.backbone.n_features), n_classes)
         rank = spec.familiarity_rank
@@ -51,7 +58,7 @@ class EmotionNet(nn.Module):
 
     def read(self, taps: Taps) -> Outputs:
         """The outputs from what the backbone gave for `views`."""
-        values = self.sentiment_vector.values(taps.levels)
+        values = self.values(taps)
         logits = self.head(self.dropout(self.head_input(values, taps.pooled)))
         unfamiliarity = self.unfamiliarity(taps)
         if self._averages:
@@ -59,15 +66,28 @@ class EmotionNet(nn.Module):
             unfamiliarity = None if unfamiliarity is None else _mean_of_halves(unfamiliarity)
         return Outputs(F.normalize(values, dim=1), logits, unfamiliarity)
 
-    def head_input(self, values: Float32[Tensor, "b d"], pooled: Float[Tensor, "b f"]) -> Float[Tensor, "b _i"]:
-        """What the class head reads of the sentiment vector's values and the pooled features.
+    def values(self, taps: Taps) -> Float32[Tensor, "b d"]:
+        """The embedding before its last norm: what may be averaged over views of a picture."""
+        if self.sentiment_vector is not None:
+            return self.sentiment_vector.values(taps.levels)
+        values: Tensor = self.get_submodule("fc")(taps.pooled)
+        return values
 
-        The vector is scaled to the length sqrt(d), so that its entries are of about the features' size.
+    def embedding_parameters(self) -> Iterator[nn.Parameter]:
+        """The weights of the embedding alone."""
+        for part in (self.sentiment_vector, self.fc):
+            if part is not None:
+                yield from part.parameters()
+
+    def head_input(self, values: Float32[Tensor, "b d"], pooled: Float[Tensor, "b f"]) -> Float[Tensor, "b _i"]:
+        """What the class head reads of the embedding's values and the pooled features.
+
+        The embedding is scaled to the length sqrt(d), so that its entries are of about the features' size.
         """
         if self.spec.head_input is HeadInput.FEATURES:
             return pooled
         vector = F.normalize(values, dim=1) * values.shape[1] ** 0.5
-        return vector if self.spec.head_input is HeadInput.SENTIMENT_VECTOR else torch.cat([pooled, vector], dim=1)
+        return vector if self.spec.head_input is HeadInput.EMBEDDING else torch.cat([pooled, vector], dim=1)
 
     @property
     def _averages(self) -> bool:
@@ -82,10 +102,10 @@ def _head_width(spec: NetworkSpec, n_features: int) -> int:
     match spec.head_input:
         case HeadInput.FEATURES:
             return n_features
-        case HeadInput.SENTIMENT_VECTOR:
-            return spec.sentiment_vector.dim
+        case HeadInput.EMBEDDING:
+            return spec.dim
         case HeadInput.BOTH:
-            return n_features + spec.sentiment_vector.dim
+            return n_features + spec.dim
 
 
 def _mean_of_halves(rows: Float[Tensor, "_v *_d"]) -> Float[Tensor, "_b *_d"]:

@@ -48,13 +48,26 @@ class Projection(StrEnum):
     """A learned matrix, dim x dim, that starts as the identity."""
 
 
+class EmbeddingKind(StrEnum):
+    """What a picture is embedded by."""
+
+    SENTIMENT_VECTOR = "sentiment_vector"
+    FC = "fc"
+    """Fully connected layers on the pooled features: what the paper compares the sentiment vector with."""
+
+    @property
+    def noun(self) -> str:
+        """For reports."""
+        return "FC embedding" if self is EmbeddingKind.FC else "sentiment vector"
+
+
 class HeadInput(StrEnum):
     """What the class head reads."""
 
     FEATURES = "features"
     """The pooled last map, as in the paper."""
-    SENTIMENT_VECTOR = "sentiment_vector"
-    """The embedding: the class head's loss then shapes it too."""
+    EMBEDDING = "embedding"
+    """The class head's loss then shapes the embedding too."""
     BOTH = "both"
 
 
@@ -103,17 +116,40 @@ class SentimentVectorSpec(BaseModel):
         return self.n_levels * self.level_dim
 
 
+class FcEmbeddingSpec(BaseModel):
+    """Fully connected layers in place of the sentiment vector."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dim: int = Field(default=512, gt=0)
+    """Size of the embedding; 512 in the paper."""
+    hidden: int = Field(default=0, ge=0)
+    """Width of a layer with a ReLU before the last one; 0: the last one reads the pooled features."""
+
+
 class NetworkSpec(BaseModel):
-    """Backbone, sentiment vector and class head."""
+    """Backbone, embedding and class head."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     backbone: str = LITE0
     """One of ExtraBackbone, or a name that timm knows."""
+    embedding: EmbeddingKind = EmbeddingKind.SENTIMENT_VECTOR
     sentiment_vector: SentimentVectorSpec = SentimentVectorSpec()
+    fc: FcEmbeddingSpec = FcEmbeddingSpec()
+    """Read with embedding = fc, where the sentiment vector is not."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
     head_input: HeadInput = HeadInput.FEATURES
     flip_average: bool = False
     """Average the outputs for the picture and for its mirror image, at twice the cost; not while training."""
     familiarity_rank: int = Field(default=0, ge=0)
     """Directions that the distance to the training pictures keeps apart; 0: the network does not measure it."""
+
+    @property
+    def dim(self) -> int:
+        """Size of the embedding."""
+        match self.embedding:
+            case EmbeddingKind.SENTIMENT_VECTOR:
+                return self.sentiment_vector.dim
+            case EmbeddingKind.FC:
+                return self.fc.dim

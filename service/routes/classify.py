@@ -26,4 +26,4 @@ router = APIRouter(tags=["pictures"])
 async def classify(request: Request, parts: ServicesDep) -> Classification:
     """Classify a picture: emotion, polarity, all probabilities, and whether it is of a kind that the model knows."""
     prediction = await parts.predict(request)
-    return classification(parts.taxonomy, prediction, parts.predictor.model_id)
+    return classification(parts.naming, prediction, parts.predictor.model_id)

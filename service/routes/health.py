@@ -81,6 +81,7 @@ def _model_facts(parts: Services) -> ModelFacts:
         precision=predictor.precision.value,
         runtime=predictor.runtime.name,
         device=predictor.runtime.device.value,
+        thresholds=manifest.thresholds,
         metrics=manifest.metrics,
         terms=manifest.terms,
         training_data=manifest.provenance.data,

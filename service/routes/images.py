@@ -64,7 +64,7 @@ async def near(id: str, parts: ServicesDep, k: WantedK) -> NeighboursAnswer:  # 
     """The k gallery pictures nearest to one of them, itself left out."""
     snapshot = parts.live.require()
     with parts.metrics.stage("search"):
-        return await asyncio.to_thread(neighbours, snapshot, parts.store.catalog, parts.taxonomy, id, k)
+        return await asyncio.to_thread(neighbours, snapshot, parts.store.catalog, parts.naming, id, k)
 
 
 def _cache_headers(tag: str) -> dict[str, str]:

@@ -19,10 +19,8 @@ async def search(request: Request, parts: ServicesDep, k: WantedK) -> SearchAnsw
     """Find the k gallery pictures nearest to a picture by their sentiment vectors."""
     snapshot = parts.live.require()
     prediction = await parts.predict(request)
-    taxonomy, model_id = parts.taxonomy, parts.predictor.model_id
+    naming, model_id = parts.naming, parts.predictor.model_id
     with parts.metrics.stage("search"):
-        results = await asyncio.to_thread(
-            find_similar, snapshot, parts.store.catalog, taxonomy, prediction.embedding, k
-        )
-    query = classification(taxonomy, prediction, model_id)
+        results = await asyncio.to_thread(find_similar, snapshot, parts.store.catalog, naming, prediction.embedding, k)
+    query = classification(naming, prediction, model_id)
     return SearchAnswer(query=query, results=results, index_version=snapshot.manifest.version, model_id=model_id)

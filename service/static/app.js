@@ -9,7 +9,18 @@ if (["light", "dark"].includes(remembered())) document.documentElement.dataset.t
 // What stands beside an answer. A model that is even between n emotions gives each 1 / n; below a fifth of the way from
 // there to certainty (30 % of eight, 23 % of thirty) no emotion stands out.
 const unsureBelow = (n) => 1 / n + 0.2 * (1 - 1 / n);
-const caveats = (query, n) => ({ unfamiliar: query?.unfamiliar === true, unsure: Boolean(query) && query.confidence < unsureBelow(n) });
+// A model that names several emotions has a threshold for each; where none is reached it names the likeliest all the same.
+const caveats = (query, n, thresholds = null) => ({
+  unfamiliar: query?.unfamiliar === true,
+  unsure: Boolean(query) && query.confidence < (query.emotions ? thresholds?.[query.emotion] ?? 0 : unsureBelow(n)),
+});
+
+const felt = (picture) => picture.emotions ?? [picture.emotion];
+const NAMED = 3; // emotions that a sentence names
+function inWords(names) {
+  const shown = names.length > NAMED + 1 ? [...names.slice(0, NAMED), `${names.length - NAMED} more`] : names;
+  return shown.length > 1 ? `${shown.slice(0, -1).join(", ")} and ${shown.at(-1)}` : shown[0];
+}
 
 document.addEventListener("DOMContentLoaded", () => {
   const COUNTS = [3, 12, 30];
@@ -242,7 +253,7 @@ document.addEventListener("DOMContentLoaded", () => {
     $("wheel-box").hidden = !wheel;
     verdict.style.setProperty("--tint", hue(query?.emotion));
     const n = Object.keys(query?.probabilities ?? {}).length || emotions().length || MIKELS;
-    const { unfamiliar, unsure } = caveats(query, n);
+    const { unfamiliar, unsure } = caveats(query, n, page.info?.model?.thresholds);
     $("unfamiliar").hidden = !unfamiliar;
     if (!query) {
       verdict.replaceChildren("Looking at the picture…");
@@ -251,16 +262,19 @@ document.addEventListener("DOMContentLoaded", () => {
       const side = sideOf(query.emotion) ?? (emotions().length ? null : query.polarity);
       const aside = h("span", { class: "aside" }, ` (${side ? `${side}, ` : ""}${percent(query.confidence)})`);
       const notes = [];
-      if (unsure) notes.push(`The model is not sure: no emotion reaches ${percent(unsureBelow(n))}, so take the first place as a hint only.`);
+      if (unsure) notes.push(`The model is not sure: no emotion reaches ${query.emotions ? "its threshold" : percent(unsureBelow(n))}, so take the first place as a hint only.`);
       const other = query.polarity_probabilities?.[query.polarity];
       if (side && query.polarity && side !== query.polarity && other !== undefined) {
         notes.push(`Taken together the ${query.polarity} emotions weigh more (${percent(other)}).`);
       }
-      verdict.replaceChildren(unsure ? "No emotion stands out; the likeliest to be evoked is " : "This picture is likely to evoke ", h("strong", {}, query.emotion), aside);
+      verdict.replaceChildren(unsure ? "No emotion stands out; the likeliest to be evoked is " : "This picture is likely to evoke ", h("strong", {}, inWords(felt(query))), felt(query).length > 1 ? "" : aside);
       caveat.textContent = notes.join(" ");
       caveat.hidden = notes.length === 0;
     }
     const all = query?.probabilities ?? null;
+    const several = query && felt(query).length > 1 ? felt(query) : [];
+    $("chips").replaceChildren(...several.map((name) => h("li", { class: "chip", "--tint": hue(name) }, h("span", { class: "dot", "aria-hidden": "true" }), all ? `${name} ${percent(all[name] ?? 0)}` : name)));
+    $("chips").hidden = several.length === 0;
     if (wheel) $("wheel").replaceChildren(drawWheel(wheel, all, "waiting"));
     const names = emotions().length ? emotions().map((emotion) => emotion.name) : Array(MIKELS).fill("");
     $("bars").replaceChildren(...(all ? drawBars(all) : names.map(() => h("li", { class: "bar", "aria-hidden": "true" }, h("span", { class: "bone" }), h("span", { class: "bone" }), h("span", { class: "bone" })))));
@@ -282,14 +296,14 @@ document.addEventListener("DOMContentLoaded", () => {
       onerror: () => thumb.classList.add("gone"),
     }), h("span", { class: "rank", "aria-hidden": "true" }, String(result.rank)));
     const same = result.distance < SAME_BELOW;
-    const name = `Rank ${result.rank}, distance ${result.distance.toFixed(3)}, likely to evoke ${result.emotion}${result.label ? `, labelled ${labelOf(result)}` : ""}. Search from this picture.`;
+    const name = `Rank ${result.rank}, distance ${result.distance.toFixed(3)}, likely to evoke ${inWords(felt(result))}${result.label ? `, labelled ${labelOf(result)}` : ""}. Search from this picture.`;
     const link = h("a", { class: "card", href: hashOf(result.id), "aria-label": name, "data-id": result.id, "--tint": tint, onclick: (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button) return;
       event.preventDefault();
       goTo({ type: "image", id: result.id });
     } }, thumb, h("div", { class: "meta" },
       h("div", { class: "line" },
-        h("span", { class: "feel" }, h("span", { class: "dot", "aria-hidden": "true" }), result.emotion),
+        h("span", { class: "feels" }, felt(result).slice(0, NAMED).map((name) => h("span", { class: "feel", "--tint": hue(name) }, h("span", { class: "dot", "aria-hidden": "true" }), name))),
         h("span", { class: "dist", title: "Euclidean distance" }, result.distance.toFixed(3))),
       h("div", { class: "line sub" }, h("span", {}, percent(result.confidence)), result.label ? h("span", {}, `label: ${labelOf(result)}`) : null, same ? h("span", {}, "the same") : null)));
     return h("li", {}, link);
@@ -300,7 +314,7 @@ document.addEventListener("DOMContentLoaded", () => {
     grid.dataset.count = page.k;
     grid.replaceChildren(...results.map(drawCard));
     const tally = new Map();
-    for (const result of results) tally.set(result.emotion, (tally.get(result.emotion) ?? 0) + 1);
+    for (const name of results.flatMap(felt)) tally.set(name, (tally.get(name) ?? 0) + 1);
     const ranked = [...tally].sort((a, b) => b[1] - a[1]);
     $("summary").replaceChildren(...ranked.map(([name, n]) => h("span", { "--tint": hue(name) }, h("span", { class: "dot", "aria-hidden": "true" }), `${n} ${name}`)));
     $("distance-note").hidden = results.length === 0;
@@ -382,7 +396,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const emotion = answer.query?.emotion;
     const n = Math.min(page.k, answer.results?.length ?? 0);
     const caution = answer.query?.unfamiliar ? `${$("unfamiliar").textContent} ` : "";
-    say(`${emotion ? `Likely to evoke ${emotion}, ${percent(answer.query.confidence)}. ` : ""}${caution}${answer.results ? `${n} nearest pictures shown.` : ""}`);
+    say(`${emotion ? `Likely to evoke ${inWords(felt(answer.query))}, ${percent(answer.query.confidence)}. ` : ""}${caution}${answer.results ? `${n} nearest pictures shown.` : ""}`);
     if (emotion) document.title = `${capital(emotion)} – feelalike`;
   }
 

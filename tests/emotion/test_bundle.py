@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from conftest import ROOT
 from emotion.bundle import DECIDING, MANIFEST_NAME, ONNX_NAME, WEIGHTS_NAME, load_bundle, with_manifest
 from emotion.errors import BundleError
 from emotion.familiarity import FamiliarityScale
 from emotion.network.spec import NetworkSpec
+from emotion.taxonomy import MIKELS
 from fakes import tiny_bundle
 
 
@@ -81,6 +83,38 @@ def test_the_threshold_can_be_changed_afterwards(tmp_path: Path) -> None:
     bundle = tiny_bundle(tmp_path / "bundle")
     scale = FamiliarityScale(quantiles=(1, 2), unfamiliar_below=0.05)
     assert with_manifest(bundle, familiarity=scale).manifest.familiarity == scale
+
+
+THRESHOLDS = dict.fromkeys(MIKELS.names, 0.25) | {"awe": 0.5}
+
+
+def test_thresholds_decide_the_numbers_and_their_absence_changes_no_identity(tmp_path: Path) -> None:
+    """An older file has no such field; one that says null is the same model."""
+    plain = tiny_bundle(tmp_path / "plain")
+    several = tiny_bundle(tmp_path / "several", thresholds=THRESHOLDS)
+    others = tiny_bundle(tmp_path / "others", thresholds=THRESHOLDS | {"awe": 0.6})
+    assert len({plain.model_id, several.model_id, others.model_id}) == 3
+    file = plain.path / MANIFEST_NAME
+    content = json.loads(file.read_text())
+    assert content.pop("thresholds") is None
+    file.write_text(json.dumps(content))
+    assert load_bundle(plain.path).model_id == plain.model_id
+    assert plain.thresholds is None
+    assert several.thresholds is not None
+    assert several.thresholds.tolist() == [0.5 if name == "awe" else 0.25 for name in MIKELS.names]
+    with pytest.raises(BundleError, match="new bundle"):
+        with_manifest(several, thresholds=None)
+
+
+@pytest.mark.parametrize("thresholds", [{}, {"awe": 0.5}, THRESHOLDS | {"hunger": 0.5}, THRESHOLDS | {"awe": 1.5}])
+def test_thresholds_are_one_for_each_emotion(tmp_path: Path, thresholds: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="thresholds"):
+        tiny_bundle(tmp_path / "bundle", thresholds=thresholds)
+
+
+def test_the_shipped_bundle_keeps_its_identity() -> None:
+    for path in sorted((ROOT / "models").glob("*/bundle.json")):
+        assert load_bundle(path.parent).thresholds is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "{}", "null"])

@@ -5,7 +5,8 @@ import pytest
 
 from emotion.errors import PictureError
 from emotion.network.spec import NetworkSpec, SentimentVectorSpec
-from emotion.predictor import Predictor, softmax
+from emotion.predictor import Predictor, sigmoid, softmax
+from emotion.taxonomy import MIKELS
 from fakes import DIM, FakeRuntime, encoded, noise, tiny_bundle, tiny_predictor, write_gallery
 
 
@@ -53,6 +54,20 @@ def test_a_bad_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"nothing")
     with pytest.raises(PictureError, match=r"bad\.png"):
         tiny_predictor(tmp_path).prepare(tmp_path / "bad.png")
+
+
+def test_with_thresholds_each_probability_is_a_sigmoid_of_its_own(tmp_path: Path) -> None:
+    thresholds = dict.fromkeys(MIKELS.names, 0.5)
+    several = Predictor(tiny_bundle(tmp_path / "several", thresholds=thresholds, temperature=2.0), FakeRuntime())
+    pixels = np.stack([several.prepare(encoded(seed)) for seed in range(3)])
+    expected = 1 / (1 + np.exp(-FakeRuntime().run(pixels).logits.astype(np.float64) / 2))
+    assert several.infer(pixels).probabilities == pytest.approx(expected, abs=1e-6)
+    assert several.thresholds is not None
+    assert tiny_predictor(tmp_path).thresholds is None
+
+
+def test_sigmoid_does_not_overflow() -> None:
+    assert sigmoid(np.array([[-1000.0, 0.0, 1000.0]], dtype=np.float32)).tolist() == [[0, 0.5, 1]]
 
 
 def test_softmax_does_not_overflow() -> None:

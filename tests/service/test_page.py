@@ -182,7 +182,7 @@ def test_a_picture_of_a_kind_that_the_model_does_not_know_is_said_in_words(page:
     assert notice["role"] == "note"
     assert "take its mood with caution" in read("index.html")
     # What the function answers is tested below; here, that the page does as it says.
-    assert "const { unfamiliar, unsure } = caveats(query, n);" in script
+    assert "const { unfamiliar, unsure } = caveats(query, n, page.info?.model?.thresholds);" in script
     assert '$("unfamiliar").hidden = !unfamiliar;' in script
 
 
@@ -209,6 +209,40 @@ def test_caveats_go_by_the_answer_and_the_number_of_emotions(
     script: str, query: dict[str, float | bool | None] | None, n: int, unfamiliar: bool, unsure: bool
 ) -> None:
     assert run_script(script, f"caveats({json.dumps(query)}, {n})") == {"unfamiliar": unfamiliar, "unsure": unsure}
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(
+    ("confidence", "thresholds", "unsure"),
+    [(0.21, {"joy": 0.2}, False), (0.19, {"joy": 0.2}, True), (0.6, {"joy": 0.7}, True), (0.1, None, False)],
+)
+def test_of_several_emotions_each_goes_by_its_own_threshold(
+    script: str, confidence: float, thresholds: dict[str, float] | None, unsure: bool
+) -> None:
+    query = {"emotion": "joy", "emotions": ["joy"], "confidence": confidence}
+    answered = run_script(script, f"caveats({json.dumps(query)}, 8, {json.dumps(thresholds)})")
+    assert answered == {"unfamiliar": False, "unsure": unsure}
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(
+    ("emotions", "words"),
+    [
+        (None, "a"),
+        (["a"], "a"),
+        (["a", "b"], "a and b"),
+        (list("abcd"), "a, b, c and d"),
+        (list("abcdef"), "a, b, c and 3 more"),
+    ],
+)
+def test_several_emotions_in_words(script: str, emotions: list[str] | None, words: str) -> None:
+    assert run_script(script, f"inWords(felt({json.dumps({'emotion': 'a', 'emotions': emotions})}))") == words
+
+
+def test_several_emotions_are_chips(page: Page, script: str) -> None:
+    (chips,) = (attributes for _, attributes in page.elements if attributes.get("id") == "chips")
+    assert "hidden" in chips
+    assert '$("chips").hidden = several.length === 0;' in script
 
 
 def run_script(script: str, expression: str) -> Any:

@@ -103,7 +103,7 @@ def test_cached_views_need_a_frozen_trunk_and_no_mixing(overrides: tuple[str, ..
 def test_the_page_of_options_has_their_defaults_and_they_are_off() -> None:
     page = (ROOT / "docs" / "recipes.md").read_text()
     rows = re.findall(r"^\| `([a-z_.]+)` \| `([^`]+)` \|", page, flags=re.MULTILINE)
-    assert len(rows) == 11
+    assert len(rows) == 14
     plain = load_config("default")
     for key, default in rows:
         assert load_config("default", [f"{key}={default}"]) == plain, key
@@ -176,6 +176,7 @@ def test_settings_that_would_do_nothing_or_harm_are_refused(overrides: tuple[str
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        (("network.embedding=fc",), r"network\.embedding=fc take random"),
         (("network.sentiment_vector.level_weights=[1,1,1,1,0]",), r"fills the deepest level.*sv_init=random"),
         (("optim.unfreeze_epochs=12",), r"unfreeze_epochs=12 with loop\.epochs=12: no stage"),
         (("optim.unfreeze_epochs=20",), "no stage of the trunk would ever learn"),

@@ -56,7 +56,7 @@ VARIANTS = {
     "stages": ["optim.unfreeze_epochs=1", "optim.layer_decay=0.7"],
     "cached trunk": ["network.freeze_trunk=true", "loop.cache_views=2", "network.head_input=both"],
     "vector of the last stage": [
-        "network.head_input=sentiment_vector",
+        "network.head_input=embedding",
         "network.sentiment_vector.deepest=stage",
         "network.sv_init=random",
     ],

@@ -69,9 +69,9 @@ def test_a_head_that_reads_both_starts_with_the_features_alone(samples: list[Sam
 
 
 def test_a_head_that_reads_the_sentiment_vector_starts_from_a_probe_of_it(samples: list[Sample]) -> None:
-    net, data = _net(head_input=HeadInput.SENTIMENT_VECTOR), FixedViews(samples, [View(BASE)])
+    net, data = _net(head_input=HeadInput.EMBEDDING), FixedViews(samples, [View(BASE)])
     init_sentiment_vector(net, fit_probe(net, data, CPU), MIKELS, 1.5)
-    probe = fit_probe(net, data, CPU, HeadInput.SENTIMENT_VECTOR)
+    probe = fit_probe(net, data, CPU, HeadInput.EMBEDDING)
     assert probe.weight.shape == (8, 680)
     init_head(net, probe)
     embeddings, logits = _outputs(net, samples)

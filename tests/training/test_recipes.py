@@ -11,7 +11,7 @@ from emotion.openvino_runtime import OpenVinoRuntime
 from emotion.taxonomy import MIKELS
 from emotion.torch_runtime import TorchRuntime
 from fakes import write_gallery
-from training import loop
+from interrupted import check_same_training, interrupt
 from training.config import TrainingConfig, load_config
 from training.data.samples import Sample, read_samples
 from training.run import fit, train
@@ -31,6 +31,7 @@ TINY = [
     "optim.lr_backbone=1e-2",
 ]
 FROZEN = "network.freeze_trunk=true"
+FC = ("network.embedding=fc", "network.sv_init=random", "network.head_input=embedding")
 
 
 def _config(*overrides: str) -> TrainingConfig:
@@ -43,10 +44,6 @@ def samples(tmp_path: Path) -> list[Sample]:
     return read_samples(tmp_path / "gallery", MIKELS).samples
 
 
-class _Interrupt(Exception):  # noqa: N818 - stands for Ctrl-C
-    pass
-
-
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -54,6 +51,7 @@ class _Interrupt(Exception):  # noqa: N818 - stands for Ctrl-C
         ("optim.unfreeze_epochs=1", "optim.layer_decay=0.7"),
         (FROZEN, "loop.cache_views=2"),
         ("network.head_input=both", "network.sentiment_vector.projection=linear"),
+        (FROZEN, "loop.cache_views=2", *FC),
     ],
     ids=str,
 )
@@ -62,20 +60,9 @@ def test_a_resumed_run_equals_an_unbroken_one(
 ) -> None:
     config = _config(*overrides)
     whole, _, _ = train(config, samples, tmp_path / "whole")
-    save = loop.save_checkpoint
-
-    def save_and_stop(*args: object) -> None:
-        save(*args)  # type: ignore[arg-type]
-        raise _Interrupt
-
-    monkeypatch.setattr(loop, "save_checkpoint", save_and_stop)
-    with pytest.raises(_Interrupt):
-        train(config, samples, tmp_path / "broken")
-    monkeypatch.undo()
+    interrupt(monkeypatch, lambda: train(config, samples, tmp_path / "broken"))
     resumed, _, _ = train(config, samples, tmp_path / "broken", resume=True)
-    weights = whole.net.state_dict()
-    assert all(torch.equal(weights[name], tensor) for name, tensor in resumed.net.state_dict().items())
-    assert [record.loss for record in resumed.history] == [record.loss for record in whole.history]
+    check_same_training(resumed, whole)
 
 
 @pytest.mark.parametrize("autocast", ["true", "false"])
@@ -132,7 +119,7 @@ def test_stages_that_never_learn_are_told(
 def test_what_nothing_reads_is_held_still(tmp_path: Path, samples: list[Sample]) -> None:
     """The head convolution comes after the stage that the vector ends with, and the class head reads the vector."""
     config = _config(
-        "network.head_input=sentiment_vector",
+        "network.head_input=embedding",
         "network.sentiment_vector.deepest=stage",
         "network.sv_init=random",
         "loop.epochs=1",
@@ -140,7 +127,7 @@ def test_what_nothing_reads_is_held_still(tmp_path: Path, samples: list[Sample])
     net = train(config, samples, tmp_path / "run")[0].net
     still = {name for name, parameter in net.named_parameters() if not parameter.requires_grad}
     assert still == {f"backbone.body.{name}" for name in ("conv_head.weight", "bn2.weight", "bn2.bias")}
-    read = train(_config("network.head_input=sentiment_vector", "loop.epochs=1"), samples, tmp_path / "read")[0].net
+    read = train(_config("network.head_input=embedding", "loop.epochs=1"), samples, tmp_path / "read")[0].net
     assert all(parameter.requires_grad for parameter in read.parameters())
 
 
@@ -157,7 +144,7 @@ def test_mixing_changes_what_the_class_head_learns_from_and_not_the_embeddings_l
 
 
 def test_a_bundle_of_averaged_views_is_the_same_in_both_runtimes(tmp_path: Path, samples: list[Sample]) -> None:
-    config = _config("loop.epochs=1", "network.flip_average=true", "network.head_input=sentiment_vector")
+    config = _config("loop.epochs=1", "network.flip_average=true", "network.head_input=embedding")
     bundle, _, _ = fit(config, samples, tmp_path / "run", data_name="painted")
     openvino, torch_cpu = OpenVinoRuntime(bundle), TorchRuntime(bundle)
     for b in (1, 3):

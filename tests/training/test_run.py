@@ -20,7 +20,8 @@ from emotion.runtime import Device
 from emotion.taxonomy import MIKELS, read_taxonomy
 from emotion.torch_runtime import TorchRuntime
 from fakes import write_gallery
-from training import loop, run
+from interrupted import check_same_training, interrupt
+from training import run
 from training.config import EmbeddingLoss, TrainingConfig, load_config
 from training.crossval import cross_validate
 from training.data import dataset, views
@@ -60,10 +61,6 @@ def samples(tmp_path: Path) -> list[Sample]:
     return read_samples(tmp_path / "gallery", MIKELS).samples
 
 
-class _Interrupt(Exception):  # noqa: N818 - stands for Ctrl-C
-    pass
-
-
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -80,24 +77,9 @@ def test_a_resumed_run_equals_an_unbroken_one(
 ) -> None:
     config = _config(*overrides)
     whole, _, _ = train(config, samples, tmp_path / "whole")
-
-    save = loop.save_checkpoint
-
-    def save_and_stop(*args: object) -> None:
-        save(*args)  # type: ignore[arg-type]
-        raise _Interrupt
-
-    monkeypatch.setattr(loop, "save_checkpoint", save_and_stop)
-    with pytest.raises(_Interrupt):
-        train(config, samples, tmp_path / "broken")
-    monkeypatch.undo()
+    interrupt(monkeypatch, lambda: train(config, samples, tmp_path / "broken"))
     resumed, _, _ = train(config, samples, tmp_path / "broken", resume=True)
-
-    weights = whole.net.state_dict()
-    assert all(torch.equal(weights[name], tensor) for name, tensor in resumed.net.state_dict().items())
-    proxies = whole.loss.state_dict()
-    assert all(torch.equal(proxies[name], tensor) for name, tensor in resumed.loss.state_dict().items())
-    assert [record.loss for record in resumed.history] == [record.loss for record in whole.history]
+    check_same_training(resumed, whole)
     assert whole.history[0].embedding > 0
 
 
@@ -310,8 +292,8 @@ def test_too_few_filters_are_told_before_the_probe(
         (("network.sv_init=random",), ["features"]),
         (("network.sv_init=random", "network.head_init=random"), []),
         (("network.head_input=both",), ["features"]),
-        (("network.head_input=sentiment_vector",), ["features", "sentiment_vector"]),
-        (("network.head_input=sentiment_vector", "network.sv_init=random"), ["sentiment_vector"]),
+        (("network.head_input=embedding",), ["features", "embedding"]),
+        (("network.head_input=embedding", "network.sv_init=random"), ["embedding"]),
     ],
 )
 def test_only_a_probe_that_is_read_is_fitted(

@@ -6,11 +6,13 @@ votes      a CSV beside the pictures, a row a picture, a column an emotion: how 
 emotion6   the same with valence and arousal, as Emotion6 has it
 emoset     image/<emotion>/*.jpg, annotation/<emotion>/*.json, and the lists train.json, val.json, test.json
 artphoto   the emotion in the file's name: amusement_0001.jpg
+ads        Sentiments.json beside the folders 0, 1, ..., 10: of each picture what every annotator felt, by number
 
 Sources: EmoSet's README ("File Structure"; Yang et al., ICCV 2023); Emotion6's readme (Peng et al., CVPR 2015); for
 ArtPhoto and Abstract (Machajdik and Hanbury, ACM MM 2010) public readers of testImages_artphoto and of
 ABSTRACT_groundTruth.csv agree: that table quotes names with ' and calls two emotions "Content" and "Sad". No table
 of votes for IAPSa was found in public; one of the same form, its pictures named with or without suffix, is read too.
+Pittsburgh advertisements: see training/data/advertisements.py.
 """
 
 import json
@@ -23,6 +25,7 @@ from typing import Any, NamedTuple, assert_never
 from emotion.collection import MANIFEST_NAME, SUFFIXES, read_collection, read_folder
 from emotion.errors import DataError
 from emotion.taxonomy import Taxonomy
+from training.data.advertisements import SENTIMENTS, find_sentiments, is_annotation_file, read_sentiments
 from training.data.votes import Opinion, Words, has_feelings, has_votes, opinion_of, read_header, read_votes
 
 SPLITS = ("train.json", "val.json", "test.json")
@@ -42,6 +45,7 @@ class Layout(StrEnum):
     EMOTION6 = "emotion6"
     EMOSET = "emoset"
     ARTPHOTO = "artphoto"
+    ADS = "ads"
 
 
 LOOKED_FOR = {
@@ -50,6 +54,7 @@ LOOKED_FOR = {
     Layout.VOTES: "one CSV with a column of file names and at least two columns named after emotions",
     Layout.EMOTION6: f"{GROUND_TRUTH} beside images/, or a {MANIFEST_NAME} with votes, `valence` and `arousal`",
     Layout.EMOSET: "train.json, val.json or test.json, or image/<emotion>/ beside annotation/<emotion>/",
+    Layout.ADS: f"{SENTIMENTS} beside the folders 0, 1, ..., 10, or in annotations_images/image/",
     Layout.ARTPHOTO: "pictures named after emotions, such as amusement_0001.jpg",
 }
 
@@ -82,7 +87,8 @@ def read_layout(
     """What a folder, a table or a list says of its pictures, in a fixed order.
 
     Args:
-        source: a folder, or the file that holds the labels: a CSV, Emotion6's ground_truth.txt, EmoSet's train.json.
+        source: a folder, or the file that holds the labels: a CSV, Emotion6's ground_truth.txt, EmoSet's train.json,
+            the advertisements' Sentiments.json.
         taxonomy: by its names, and those of the shipped label sets, votes and file names are told from other things.
         label_column: a manifest's column to read labels from.
         layout: found out where it is not given.
@@ -106,6 +112,8 @@ def read_layout(
             return Listing(layout, list(_emoset(source)))
         case Layout.ARTPHOTO:
             return Listing(layout, _artphoto(source, words))
+        case Layout.ADS:
+            return Listing(layout, _ads(source))
         case _:
             assert_never(layout)
 
@@ -130,14 +138,14 @@ def detect_layout(source: Path, words: Words, label_column: str | None = None) -
 
 def _file_layout(file: Path, words: Words, label_column: str | None) -> Layout:
     if file.suffix.lower() == ".json":
-        return Layout.EMOSET
+        return Layout.ADS if is_annotation_file(file) else Layout.EMOSET
     columns = read_header(file)
     if label_column is not None or LABEL_COLUMNS & set(columns) or not has_votes(columns, words):
         return Layout.MANIFEST
     return Layout.EMOTION6 if has_feelings(columns) else Layout.VOTES
 
 
-def _fits(layout: Layout, folder: Path, words: Words) -> bool:
+def _fits(layout: Layout, folder: Path, words: Words) -> bool:  # noqa: PLR0911 - one for each layout
     """Whether a folder without a manifest has what the layout needs."""
     match layout:
         case Layout.MANIFEST:
@@ -152,6 +160,8 @@ def _fits(layout: Layout, folder: Path, words: Words) -> bool:
             return bool(_splits(folder)) or ((folder / "image").is_dir() and (folder / "annotation").is_dir())
         case Layout.ARTPHOTO:
             return any(_is_picture(path) and _named_after(path, words) for path in folder.iterdir())
+        case Layout.ADS:
+            return find_sentiments(folder) is not None
         case _:
             assert_never(layout)
 
@@ -260,6 +270,14 @@ def _artphoto(source: Path, words: Words) -> list[Labelled]:
 def _named_after(picture: Path, words: Words) -> str | None:
     word, underscore, _ = picture.stem.partition("_")
     return words.emotion(word) if underscore else None
+
+
+def _ads(source: Path) -> list[Labelled]:
+    file = source if source.is_file() else find_sentiments(source)
+    if file is None:
+        raise _not_there(source, Layout.ADS)
+    roots = [file.parent, *file.parents[1:3]] if source.is_file() else [source]
+    return [Labelled(path, labels) for path, labels in read_sentiments(file, roots)]
 
 
 def _is_picture(path: Path) -> bool:

@@ -138,6 +138,13 @@ def _better_taxonomy(listing: Listing, taxonomy: Taxonomy) -> str:
     return "" if name is None else f" with the label set {taxonomy.name!r}; {name!r} has more of its labels"
 
 
+def checked_digest(path: Path) -> str:
+    """sha256 of a picture's bytes; raises PictureError where it cannot be decoded."""
+    data = read_picture_bytes(path)
+    decode(data, min_side=CHECKED_SIDE_PX, name=str(path))
+    return hashlib.sha256(data).hexdigest()
+
+
 def _read(entry: Labelled, taxonomy: Taxonomy, words: Words) -> Sample | Skipped:
     if len(entry.labels) != 1:
         return _without_label(entry)
@@ -148,14 +155,13 @@ def _read(entry: Labelled, taxonomy: Taxonomy, words: Words) -> Sample | Skipped
         reason = f"{entry.path} is labelled {label!r}; taxonomy {taxonomy.name!r} has: {known}"
         return Skipped(str(entry.path), "unlabelled", reason)
     try:
-        data = read_picture_bytes(entry.path)
-        decode(data, min_side=CHECKED_SIDE_PX, name=str(entry.path))
+        digest = checked_digest(entry.path)
     except PictureError as error:
         return Skipped(str(entry.path), "unreadable", str(error))
     return Sample(
         entry.path,
         taxonomy.index(emotion),
-        hashlib.sha256(data).hexdigest(),
+        digest,
         tuple(entry.votes.get(name, 0.0) for name in taxonomy.names) if entry.votes else None,
         entry.valence,
         entry.arousal,
@@ -167,7 +173,9 @@ def _without_label(entry: Labelled) -> Skipped:
         names = " and ".join(entry.labels)
         return Skipped(str(entry.path), "tie", f"{entry.path} got as many votes for {names}; no majority, no label")
     found = "several labels" if entry.labels else "no label"
-    return Skipped(str(entry.path), "unlabelled", f"{entry.path} has {found}; training needs one emotion a picture")
+    several = "; `experiment multilabel` and `fit-multilabel` take several" if entry.labels else ""
+    reason = f"{entry.path} has {found}; training needs one emotion a picture{several}"
+    return Skipped(str(entry.path), "unlabelled", reason)
 
 
 def _duplicate(sample: Sample, first: Sample, taxonomy: Taxonomy) -> Skipped:

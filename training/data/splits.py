@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from emotion.errors import DataError
+from emotion.errors import ConfigError, DataError
 from training.data.samples import Sample
 from training.records import read_json, write_json
 
@@ -46,6 +46,24 @@ def load_or_make_folds(path: Path, samples: Sequence[Sample], n_folds: int, seed
     if missing:
         raise DataError(f"{path} lacks {missing} of {len(samples)} pictures; remove it to make new folds")
     return folds
+
+
+def fold_parts(samples: Sequence[Sample], folds: Folds, number: int) -> tuple[list[Sample], list[Sample]]:
+    """Training and test pictures of a fold."""
+    train = [sample for sample in samples if folds[sample.digest] != number]
+    return train, [sample for sample in samples if folds[sample.digest] == number]
+
+
+def fold_numbers(text: str, n_folds: int) -> list[int]:
+    """The folds that `--folds 0,2` names; raises ConfigError where one is none, or is named twice."""
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
+        if not (part.isascii() and part.isdigit()) or int(part) >= n_folds:
+            raise ConfigError(f"--folds takes numbers from 0 to {n_folds - 1}, not {part!r}")
+    numbers = [int(part) for part in parts]
+    if len(set(numbers)) < len(numbers):
+        raise ConfigError(f"--folds {text} names a fold twice; name each once")
+    return numbers
 
 
 def hold_out(samples: Sequence[Sample], fraction: float, seed: int) -> tuple[list[Sample], list[Sample]]:

@@ -96,7 +96,10 @@ class _Trunk:
         self.net = net
         self.device = device
         self.autocast = autocast
-        self.weights = net.spec.sentiment_vector.level_weights or (1.0,) * len(net.backbone.levels)
+        n_levels = len(net.backbone.levels)
+        read = net.sentiment_vector is not None
+        self.weights = net.spec.sentiment_vector.level_weights if read else (0.0,) * n_levels
+        self.weights = self.weights or (1.0,) * n_levels
 
     def __call__(self, pixels: Tensor) -> Taps:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):

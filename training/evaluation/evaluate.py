@@ -148,10 +148,19 @@ def pool_folds(folds: Sequence[Evaluation], queries: Scored, taxonomy: Taxonomy)
     )
 
 
-def rank_all(queries: Scored, gallery: Scored | None, taxonomy: Taxonomy, field: Field) -> RankedLists:
-    """Rank every query's gallery, leave-one-out without one; ties by database position."""
+def rank_all(
+    queries: Scored,
+    gallery: Scored | None,
+    taxonomy: Taxonomy,
+    field: Field,
+    own_row: Int64[np.ndarray, "q"] | None = None,
+) -> RankedLists:
+    """Rank every query's gallery, leave-one-out without one; ties by database position.
+
+    `own_row` says where the queries stand in a gallery that holds them too.
+    """
     database = gallery or queries
-    own_row = np.arange(len(queries.labels)) if gallery is None else None
+    own_row = np.arange(len(queries.labels)) if gallery is None else own_row
     order = rank(getattr(queries, field), getattr(database, field), own_row)
     sides = taxonomy.polarity_codes()
     query_side, database_side = sides[queries.labels], sides[database.labels]

@@ -54,7 +54,7 @@ def fold_folder(out: Path, number: int) -> Path:
 
 
 def save_predictions(path: Path, scored: Scored) -> None:
-    """Write a test fold's predictions in one step, with content hashes in place of paths."""
+    """Write predictions in one step, with content hashes in place of paths."""
     content = BytesIO()
     np.savez_compressed(
         content,
@@ -94,15 +94,21 @@ def evaluate_folds(run: CrossvalRun) -> tuple[list[Evaluation], Evaluation]:
 def read_fold(out: Path, number: int, samples: Mapping[str, Sample] | None = None) -> Fold:
     """A fold's predictions; raises DataError where they are missing or damaged, saying how to make them again."""
     folder = fold_folder(out, number)
-    path = folder / PREDICTIONS
+    remedy = f"delete {folder / RESULT} and run the same `crossval` again"
+    return Fold(number, read_predictions(folder / PREDICTIONS, remedy, samples))
+
+
+def read_predictions(path: Path, remedy: str, samples: Mapping[str, Sample] | None = None) -> Scored:
+    """What `save_predictions` wrote; raises DataError with `remedy` where it is missing or damaged.
+
+    Without `samples`, the pictures by content hash, a path is only the hash, and cannot be opened.
+    """
     try:
         # Opened here: numpy leaves the file open where it finds no archive in it.
         with path.open("rb") as stream, np.load(stream) as saved:
-            return Fold(number, _scored(saved, samples or {}))
+            return _scored(saved, samples or {})
     except (OSError, EOFError, BadZipFile, zlib.error, ValueError, LookupError, AttributeError, TypeError) as error:
-        raise DataError(
-            f"{path} cannot be read ({error}); delete {folder / RESULT} and run the same `crossval` again"
-        ) from error
+        raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
 
 
 def _scored(saved: Mapping[str, np.ndarray], samples: Mapping[str, Sample]) -> Scored:

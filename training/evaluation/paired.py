@@ -1,31 +1,13 @@
 """Two recipes on the same folds: differences with paired bootstrap intervals."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
-
-import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from typing import Any
 
 from emotion.errors import DataError
-from emotion.taxonomy import Taxonomy
-from training.evaluation.classification import expected_calibration_error, macro_f1, polarity_correct
-from training.evaluation.evaluate import Field, Scored, join_scored
-from training.evaluation.intervals import RESAMPLES, per_query
+from training.evaluation.intervals import RESAMPLES
 from training.evaluation.out_of_fold import CrossvalRun
-from training.evaluation.ranking import ranking
-from training.evaluation.retrieval import MEANS
-
-LOWER_IS_BETTER: Final = ("ece", "ANMRR")
-ORDER: Final = (
-    *("accuracy", "accuracy_polarity", "macro_f1", "ece", "mAP8", "mAP2", "NN", "P10", "FT", "ST", "DCG", "ANMRR"),
-    *("prob_mAP8", "prob_mAP2", "prob_NN", "prob_P10"),
-)
-"""As in Evaluation.figures."""
-SEED: Final = 0
-_BY_EMOTION: Final = ("mAP8", "NN", "FT", "ST", "DCG", "ANMRR", "P10")
-"""The names that people know, in the order of MEANS."""
-_OF_PROBS: Final = ("mAP8", "NN", "P10")
+from training.evaluation.outcome import ORDER, Outcome, interval, verdict
 
 
 @dataclass(frozen=True)
@@ -44,9 +26,7 @@ class Difference:
     @property
     def verdict(self) -> str:
         """`better` or `worse` where the interval leaves zero out, else empty."""
-        if self.low <= 0 <= self.high:
-            return ""
-        return "better" if (self.difference > 0) == (self.figure not in LOWER_IS_BETTER) else "worse"
+        return verdict(self.figure, self.difference, self.low, self.high)
 
 
 def compare(baseline: CrossvalRun, other: CrossvalRun, resamples: int = RESAMPLES) -> list[Difference]:
@@ -61,21 +41,14 @@ def compare(baseline: CrossvalRun, other: CrossvalRun, resamples: int = RESAMPLE
     Raises DataError when the runs do not predict the same pictures fold by fold.
     """
     check_same_pictures(baseline, other)
-    folds = np.repeat(np.arange(len(baseline.folds)), [len(fold.scored.labels) for fold in baseline.folds])
-    one, two = _Outcome(baseline), _Outcome(other)
-    everything = np.arange(len(folds))
-    values = one.figures(everything), two.figures(everything)
-    rng = np.random.default_rng(SEED)
-    drawn = np.stack([two.figures(rows) - one.figures(rows) for rows in _resampled(folds, resamples, rng)])
-    observed = values[1] - values[0]
+    one, two = (Outcome([fold.scored for fold in run.folds], run.taxonomy) for run in (baseline, other))
+    values = one.figures(), two.figures()
+    drawn = two.drawn(resamples) - one.drawn(resamples)
     found = []
-    for name, before, after, gain, gains in zip(_Outcome.names(), *values, observed, drawn.T, strict=True):
-        measured = gains[~np.isnan(gains)]
-        if np.isnan(gain) or not len(measured):
-            continue
-        # As in intervals._bootstrap: nothing for means; takes out the bias of macro F1 and of the calibration error.
-        low, high = np.percentile(measured - measured.mean() + gain, (2.5, 97.5))
-        found.append(Difference(name, *map(float, (before, after, gain, low, high))))
+    for name, before, after, gains in zip(Outcome.names(), *values, drawn.T, strict=True):
+        bounds = interval(gains, after - before)
+        if bounds is not None:
+            found.append(Difference(name, float(before), float(after), float(after - before), *bounds))
     return sorted(found, key=lambda difference: ORDER.index(difference.figure))
 
 
@@ -112,76 +85,3 @@ def as_json(differences: Sequence[Difference]) -> list[dict[str, Any]]:
     """One object a figure, rounded."""
     rounded = ({k: v if isinstance(v, str) else round(v, 5) for k, v in asdict(d).items()} for d in differences)
     return [row | {"verdict": d.verdict or None} for row, d in zip(rounded, differences, strict=True)]
-
-
-class _Outcome:
-    """A run's pictures, ordered fold by fold and by content hash, and what each adds to every figure."""
-
-    def __init__(self, run: CrossvalRun) -> None:
-        parts = [_by_digest(fold.scored) for fold in run.folds]
-        joined = join_scored(parts)
-        self.probs, self.labels = joined.probs, joined.labels
-        self.named = joined.probs.argmax(axis=1)
-        self.shares = np.column_stack(
-            [
-                self.named == self.labels,
-                _polarity(joined, run.taxonomy),
-                np.concatenate([_retrieval(part, run.taxonomy) for part in parts]),
-            ]
-        )
-
-    @staticmethod
-    def names() -> list[str]:
-        """The figures, in the order of `figures`."""
-        probs = [f"prob_{name}" for name in (*_OF_PROBS, "mAP2")]
-        return ["macro_f1", "ece", "accuracy", "accuracy_polarity", *_BY_EMOTION, "mAP2", *probs]
-
-    def figures(self, rows: Int64[np.ndarray, "n"]) -> Float64[np.ndarray, "k"]:
-        """Every figure over these rows; NaN where no row takes part."""
-        y = self.labels[rows]
-        whole = [macro_f1(y, self.named[rows]), expected_calibration_error(self.probs[rows], y)]
-        shares = self.shares[rows]
-        counted = (~np.isnan(shares)).sum(axis=0)
-        means = np.where(counted > 0, np.nansum(shares, axis=0) / np.maximum(counted, 1), np.nan)
-        return np.concatenate([whole, means])
-
-
-def _by_digest(scored: Scored) -> Scored:
-    order = np.argsort([sample.digest for sample in scored.samples])
-    samples = tuple(scored.samples[row] for row in order)
-    return Scored(scored.embeddings[order], scored.probs[order], scored.labels[order], samples)
-
-
-def _polarity(scored: Scored, taxonomy: Taxonomy) -> Float64[np.ndarray, "n"]:
-    correct = polarity_correct(scored.probs, scored.labels, taxonomy)
-    sided = taxonomy.polarity_codes()[scored.labels] >= 0
-    found = np.full(len(sided), np.nan)
-    if len(correct):
-        found[sided] = correct
-    return found
-
-
-def _retrieval(scored: Scored, taxonomy: Taxonomy) -> Float64[np.ndarray, "n k"]:
-    """Leave-one-out within the fold: by emotion and by polarity, sentiment vector and class probabilities."""
-
-    def both(field: Field) -> tuple[Float64[np.ndarray, "n 7"], Float64[np.ndarray, "n 7"]]:
-        ranked = ranking(scored, None, taxonomy, field)
-        return _aligned(ranked.by_emotion), _aligned(ranked.by_polarity)
-
-    (emotion, polarity), (prob_emotion, prob_polarity) = both("embeddings"), both("probs")
-    ap = MEANS.index("mean_ap")
-    wanted = [_BY_EMOTION.index(name) for name in _OF_PROBS]
-    return np.column_stack([emotion, polarity[:, ap], prob_emotion[:, wanted], prob_polarity[:, ap]])
-
-
-def _aligned(relevant: Bool[np.ndarray, "q m"]) -> Float64[np.ndarray, "q 7"]:
-    found = np.full((len(relevant), len(MEANS)), np.nan)
-    found[relevant.any(axis=1)] = per_query(relevant)
-    return found
-
-
-def _resampled(folds: Int64[np.ndarray, "n"], times: int, rng: np.random.Generator) -> Iterator[Int64[np.ndarray, "n"]]:
-    """Rows drawn with replacement, from each fold as many as it has."""
-    members = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
-    for _ in range(times):
-        yield np.concatenate([rng.choice(rows, len(rows)) for rows in members])

@@ -83,7 +83,7 @@ def summary(evaluation: Evaluation, queries: Scored, data_name: str) -> str:
         text += f" and the polarity of {c.accuracy_polarity:.0%}"
     nearest = evaluation.sv.by_emotion.nn
     if not math.isnan(nearest):
-        text += f". For {nearest:.0%} the nearest picture by sentiment vector shows the same emotion"
+        text += f". For {nearest:.0%} the nearest picture by embedding shows the same emotion"
     if queries.familiarity is not None and queries.unfamiliar is not None:
         text += f". {queries.unfamiliar.mean():.0%} are unlike what the model learnt from"
         text += f" (mean familiarity {queries.familiarity.mean():.2f}; .50 is ordinary)"

@@ -49,3 +49,5 @@ class Row:
     method: Method | NotRun
     source: Mapping[str, float] = field(default_factory=dict)
     """What the source document reports, named as in Evaluation.figures; fractions."""
+    repeats: Sequence[Method] = ()
+    """The same method from other seeds: a figure is the mean over `method` and these."""

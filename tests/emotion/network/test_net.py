@@ -52,13 +52,13 @@ def _pixels(b: int = 2) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("head_input", "width"), [(HeadInput.FEATURES, 256), (HeadInput.SENTIMENT_VECTOR, 680), (HeadInput.BOTH, 936)]
+    ("head_input", "width"), [(HeadInput.FEATURES, 256), (HeadInput.EMBEDDING, 680), (HeadInput.BOTH, 936)]
 )
 def test_the_class_head_reads_what_the_spec_says(head_input: HeadInput, width: int) -> None:
     net = _tiny(head_input=head_input)
     with torch.no_grad():
         outputs, pooled = net(_pixels()), net.backbone(_pixels()).pooled
-    parts = {"features": pooled, "sentiment_vector": outputs.embedding * 680**0.5}
+    parts = {"features": pooled, "embedding": outputs.embedding * 680**0.5}
     read = torch.cat([parts[name] for name in parts if head_input in (name, "both")], dim=1)
     assert read.shape == (2, width)
     by_hand = read.numpy() @ net.head.weight.detach().numpy().T + net.head.bias.detach().numpy()
@@ -70,6 +70,21 @@ def test_the_sentiment_vector_learns_from_the_class_head_that_reads_it() -> None
         net = _tiny(head_input=head_input)
         net(_pixels()).logits.square().sum().backward()
         assert (net.sentiment_vector.reduce[0].weight.grad is None) == (head_input is HeadInput.FEATURES)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("hidden", [0, 32])
+def test_fully_connected_layers_on_the_pooled_features_can_stand_in_for_the_sentiment_vector(hidden: int) -> None:
+    net = _tiny(embedding="fc", fc={"dim": 12, "hidden": hidden}, head_input="embedding")
+    assert (net.spec.dim, net.head.in_features, net.sentiment_vector) == (12, 12, None)
+    given = net.backbone(_pixels()).pooled.numpy()
+    for name in (["hidden"] if hidden else []) + ["last"]:
+        layer = getattr(net.fc, name)
+        given = given @ layer.weight.numpy().T + layer.bias.numpy()
+        given = np.maximum(given, 0) if name == "hidden" else given
+    by_hand = given / np.linalg.norm(given, axis=1, keepdims=True)
+    assert net(_pixels()).embedding.numpy() == pytest.approx(by_hand, abs=1e-5)
+    assert {id(p) for p in net.embedding_parameters()} == {id(p) for p in net.fc.parameters()}
 
 
 @torch.no_grad()
@@ -96,6 +111,7 @@ def test_training_sees_one_view() -> None:
     "spec",
     [
         {"flip_average": True, "head_input": "both"},
+        {"embedding": "fc", "fc": {"dim": 12, "hidden": 32}, "head_input": "embedding", "flip_average": True},
         {"sentiment_vector": {"norm": "global", "projection": "linear", "level_weights": [0, 1, 1, 2, 1]}},
     ],
     ids=str,

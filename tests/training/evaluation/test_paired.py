@@ -10,7 +10,8 @@ from crossval_fakes import write_run
 from emotion.errors import DataError
 from emotion.taxonomy import Emotion, Taxonomy
 from training.evaluation.out_of_fold import evaluate_folds, read_run
-from training.evaluation.paired import ORDER, SEED, Difference, as_json, as_table, compare
+from training.evaluation.outcome import ORDER, SEED
+from training.evaluation.paired import Difference, as_json, as_table, compare
 
 HARDLY_SIDED = Taxonomy(
     name="hardly-sided",
