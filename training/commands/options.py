@@ -1,0 +1,19 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emotion.runtime import Device, Precision
+from training.data.layouts import Layout
+
+ConfigOption = Annotated[str, typer.Option(help="A preset's name or a TOML file.")]
+DataOption = Annotated[Path, typer.Option(help="Labelled pictures: a CSV or a folder, see docs/data.md.")]
+OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override: section.key=value; repeatable.")]
+LabelOption = Annotated[str | None, typer.Option(help="The manifest's column to read labels from.")]
+LayoutOption = Annotated[Layout | None, typer.Option(help="How the data lies on disk, where that is not clear.")]
+DeviceOption = Annotated[Device, typer.Option(help="Where the model runs.")]
+PrecisionOption = Annotated[Precision, typer.Option(help="Arithmetic of the model.")]
+BundleOption = Annotated[Path, typer.Option(help="A bundle written by `fit`.")]
