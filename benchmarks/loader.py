@@ -18,7 +18,8 @@ from torch.utils.data import default_collate
 from emotion.console import say
 from emotion.images import decode, read_picture_bytes
 from emotion.network.net import EmotionNet
-from training.config import TrainingConfig, load_config
+from training.config import TrainingConfig
+from training.config_file import load_config
 from training.data.dataset import PictureDataset
 from training.data.loader import training_loader
 from training.data.sampler import BalancedBatches

@@ -23,7 +23,7 @@ from torch.nn import functional as F  # noqa: N812 - the name everyone uses
 
 from emotion.console import say
 from emotion.taxonomy import MIKELS
-from training.config import EmbeddingLoss, LossConfig
+from training.loss_settings import EmbeddingLoss, LossConfig
 from training.losses.build import build_loss
 from training.losses.mining import Mining
 

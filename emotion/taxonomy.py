@@ -135,14 +135,14 @@ class Taxonomy(BaseModel):
     ) -> dict[Polarity, Float32[np.ndarray, "b"]]:
         """Summed probability of each side, renormalised over the labels that take one; empty without polarity.
 
-        With `several` emotions a picture the probability that any of a side is evoked, were they independent, takes the
-        place of the sum, which would favour the side with more labels.
+        With `several` emotions a picture the likeliest of a side takes the place of the sum: summed, many small
+        probabilities would outweigh one large one.
         """
         if not self.has_polarity:
             return {}
         codes = self.polarity_codes()
         if several:
-            positive, negative = (1 - (1 - probs[:, codes == code]).prod(axis=1) for code in (1, 0))
+            positive, negative = (probs[:, codes == code].max(axis=1) for code in (1, 0))
         else:
             positive, negative = (probs[:, codes == code].sum(axis=1) for code in (1, 0))
         total = np.maximum(positive + negative, np.finfo(np.float32).tiny)

@@ -18,7 +18,7 @@ class Answer(BaseModel):
 class PolarityProbabilities(Answer):
     """Summed probabilities of the two sides, renormalised over the emotions that take one.
 
-    Where `emotions` is given: the probabilities that any emotion of a side is evoked, renormalised.
+    Where `emotions` is given: those of the likeliest emotion of each side, renormalised.
     """
 
     positive: float
@@ -28,13 +28,17 @@ class PolarityProbabilities(Answer):
 class Mood(Answer):
     """The model's opinion of a picture in short."""
 
-    emotion: str = Field(description="The most probable emotion; the first of `emotions` where those are given.")
+    emotion: str = Field(
+        description="The most probable emotion; where `emotions` is given the first of those, though one that does not "
+        "reach its own threshold may be more probable."
+    )
     emotions: list[str] | None = Field(
         description="Every emotion that reaches its threshold, the most probable first; the most probable one where "
         "none does. Null with a model that gives every picture exactly one emotion."
     )
     polarity: Polarity | None = Field(
-        description="The side with the larger probability; null where the label set has not two sides."
+        description="The side with the larger of `polarity_probabilities`, not that of `emotion`; null where the label "
+        "set has not two sides."
     )
     confidence: float = Field(description="Probability of `emotion`.")
 
@@ -68,7 +72,7 @@ class GalleryPicture(Answer):
 
     id: str = Field(description="The first 128 bits of the file's sha256, in hex.")
     label: str | None = Field(description="The gallery's own label; several are joined by `|`.")
-    emotion: str = Field(description="The most probable emotion, as predicted.")
+    emotion: str = Field(description="As in the answer of /classify, of the gallery's picture.")
     emotions: list[str] | None = Field(description="As in the answer of /classify; null with the same models.")
     polarity: Polarity | None
     confidence: float

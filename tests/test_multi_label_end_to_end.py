@@ -70,7 +70,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Path]:
     assert metrics["model_id"] == bundle.model_id
     assert set(json.loads((run / "metrics.json").read_text())["test"]) == set(FIGURES)
     split = json.loads((run / "split.json").read_text())
-    assert bundle.manifest.training_hashes == tuple(sorted(split["train"]))
+    assert bundle.manifest.training_hashes == tuple(sorted(split["train"] + split["validation"]))
     assert label_matrix(samples, 3).any(axis=0).all()
     return bundle, folder / "pictures"
 

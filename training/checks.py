@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from emotion.network.spec import SentimentVectorSpec
 from emotion.taxonomy import Taxonomy
-from training.config import Init, LossConfig, NetworkConfig, TrainingConfig
+from training.config import Init, NetworkConfig, TrainingConfig
+from training.loss_settings import LossConfig
 from training.probe import POLARITY_FILTERS
 
 

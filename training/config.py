@@ -1,26 +1,17 @@
 """The training configuration: a closed tree, so that a typo is an error and not a silent default."""
 
-import difflib
-import tomllib
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from emotion.errors import ConfigError
 from emotion.network.spec import LITE0, EmbeddingKind, ExtraBackbone, NetworkSpec
 from emotion.preprocess import PreprocessSpec
 from emotion.runtime import Device
+from training.closed import Closed
 from training.inherited import inherit
-from training.losses.mining import Mining
-
-PRESETS = Path(__file__).parent / "configs"
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from training.loss_settings import EmbeddingLoss, LossConfig
 
 
 class Init(StrEnum):
@@ -58,32 +49,7 @@ class Monitor(StrEnum):
     MEAN_AP = "mAP"
 
 
-class EmbeddingLoss(StrEnum):
-    """The loss on the embedding, beside the cross entropy; see docs/losses.md."""
-
-    SENTIMENT = "sentiment"
-    """Same emotion nearer than same polarity, same polarity nearer than opposite, on wheel-weighted distances."""
-    ADAPTIVE = "adaptive"
-    """Likewise, with wider margins for pairs that the class head confuses."""
-    TRIPLET = "triplet"
-    """Same emotion nearer than another."""
-    HIERARCHICAL_AP = "hierarchical_ap"
-    """Average precision itself, smooth, with the same polarity relevant in part."""
-    CENTER = "center"
-    N_PAIR = "n_pair"
-    PROXY_ANCHOR = "proxy_anchor"
-    MULTI_SIMILARITY = "multi_similarity"
-    SUP_CON = "sup_con"
-    NONE = "none"
-    """Cross entropy alone; the sentiment vector learns only through the layers it shares with the class head."""
-
-    @property
-    def needs_polarity(self) -> bool:
-        """Whether it has nothing to learn from emotions that take no two sides."""
-        return self in (EmbeddingLoss.SENTIMENT, EmbeddingLoss.ADAPTIVE)
-
-
-class DataConfig(_Closed):
+class DataConfig(Closed):
     """Which pictures, and how they come in batches."""
 
     taxonomy: str = "mikels"
@@ -99,7 +65,7 @@ class DataConfig(_Closed):
     """Processes that prepare pictures for each training process; the result is the same with any number."""
 
 
-class AugmentConfig(_Closed):
+class AugmentConfig(Closed):
     """Random views of a training picture; mild by default, because colour and texture carry the mood."""
 
     crop_scale: tuple[float, float] = (0.4, 1.0)
@@ -158,115 +124,7 @@ class NetworkConfig(NetworkSpec):
         return NetworkSpec.model_validate(fields | {"familiarity_rank": 0})
 
 
-class TripletConfig(_Closed):
-    """Settings of the triplet loss."""
-
-    margin: float = Field(default=0.2, ge=0)
-
-
-class HierarchicalAPConfig(_Closed):
-    """Settings of the hierarchical average precision."""
-
-    temperature: float = Field(default=0.01, gt=0)
-    """Of the sigmoid that stands for the step in a rank, on cosines; larger is smoother and less like a rank."""
-    neighbour_relevance: float = Field(default=0.5, ge=0, le=1)
-    """Relevance of a neighbour on the wheel of the same polarity; nothing where the label set has no wheel."""
-    polarity_relevance: float = Field(default=0.25, ge=0, le=1)
-    """Relevance of the same polarity."""
-
-    @model_validator(mode="after")
-    def _check_order(self) -> Self:
-        if self.neighbour_relevance < self.polarity_relevance:
-            raise ValueError(
-                f"loss.hierarchical_ap.neighbour_relevance={self.neighbour_relevance} is below "
-                f"polarity_relevance={self.polarity_relevance}: a neighbour on the wheel is of the same polarity"
-            )
-        return self
-
-
-class NPairConfig(_Closed):
-    """Settings of the N-pair loss."""
-
-    temperature: float = Field(default=0.1, gt=0)
-    """Divides the cosines, which the paper's unbounded embeddings do not need."""
-
-
-class ProxyAnchorConfig(_Closed):
-    """Settings of the proxy anchor loss."""
-
-    margin: float = Field(default=0.1, ge=0)
-    alpha: float = Field(default=32.0, gt=0)
-    """Sharpness: how much more the hard pictures count."""
-
-
-class MultiSimilarityConfig(_Closed):
-    """Settings of the multi-similarity loss."""
-
-    alpha: float = Field(default=2.0, gt=0)
-    """Sharpness among positives."""
-    beta: float = Field(default=50.0, gt=0)
-    """Sharpness among negatives."""
-    base: float = Field(default=0.5, ge=-1, le=1)
-    """The cosine below which positives and above which negatives cost."""
-    epsilon: float = Field(default=0.1, ge=0)
-    """How far a pair may be from violating the order and still be mined."""
-
-
-class SupConConfig(_Closed):
-    """Settings of the supervised contrastive loss."""
-
-    temperature: float = Field(default=0.1, gt=0)
-
-
-class LossConfig(_Closed):
-    """E = (1 - w) E_cls + w E_emb; with w = 1 the class head is a probe, fitted when the training is over."""
-
-    embedding: EmbeddingLoss = EmbeddingLoss.SENTIMENT
-    w: float = Field(default=0.5, ge=0, le=1)
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    alpha1: float = Field(default=0.2, ge=0)
-    alpha2: float = Field(default=0.1, ge=0)
-    mining: Mining = Mining.SEMI_HARD
-    polarity_weight: float = Field(default=0.0, ge=0)
-    """Adds the same loss on polarity labels; for the losses that know no polarity by themselves."""
-    triplet: TripletConfig = TripletConfig()
-    hierarchical_ap: HierarchicalAPConfig = HierarchicalAPConfig()
-    n_pair: NPairConfig = NPairConfig()
-    proxy_anchor: ProxyAnchorConfig = ProxyAnchorConfig()
-    multi_similarity: MultiSimilarityConfig = MultiSimilarityConfig()
-    sup_con: SupConConfig = SupConConfig()
-
-    @model_validator(mode="after")
-    def _check_every_setting_counts(self) -> Self:
-        """Refuse what the chosen loss does not read, unless it has its default: a written config names everything."""
-        for name, losses in _READ_BY.items():
-            if self.embedding not in losses and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(
-                    f"loss.{name} does nothing with loss.embedding={self.embedding}; "
-                    f"it belongs to {', '.join(sorted(losses))}"
-                )
-        return self
-
-
-_WITH_PARAMETERS: Final = frozenset({EmbeddingLoss.CENTER, EmbeddingLoss.PROXY_ANCHOR})
-_ON_LABELS: Final = _WITH_PARAMETERS | {EmbeddingLoss.N_PAIR, EmbeddingLoss.MULTI_SIMILARITY, EmbeddingLoss.SUP_CON}
-_SENTIMENTS: Final = frozenset({EmbeddingLoss.SENTIMENT, EmbeddingLoss.ADAPTIVE})
-_READ_BY: Final[dict[str, frozenset[EmbeddingLoss]]] = {
-    "alpha1": _SENTIMENTS,
-    "alpha2": _SENTIMENTS,
-    "mining": _SENTIMENTS | {EmbeddingLoss.TRIPLET},
-    "polarity_weight": _ON_LABELS,
-    "triplet": frozenset({EmbeddingLoss.TRIPLET}),
-    "hierarchical_ap": frozenset({EmbeddingLoss.HIERARCHICAL_AP}),
-    "n_pair": frozenset({EmbeddingLoss.N_PAIR}),
-    "proxy_anchor": frozenset({EmbeddingLoss.PROXY_ANCHOR}),
-    "multi_similarity": frozenset({EmbeddingLoss.MULTI_SIMILARITY}),
-    "sup_con": frozenset({EmbeddingLoss.SUP_CON}),
-}
-"""Which losses read a setting of LossConfig; the others are read by all."""
-
-
-class OptimConfig(_Closed):
+class OptimConfig(Closed):
     """Two learning rates: pretrained layers, and the layers that start from nothing."""
 
     optimizer: Optimizer = Optimizer.ADAMW
@@ -289,7 +147,7 @@ class OptimConfig(_Closed):
     clip_norm: float = Field(default=5.0, gt=0)
 
 
-class LoopConfig(_Closed):
+class LoopConfig(Closed):
     """How long, how precise, and when to stop."""
 
     epochs: int = Field(default=12, ge=0)
@@ -314,7 +172,7 @@ class LoopConfig(_Closed):
     """bf16 autocast in the backbone."""
 
 
-class TrainingConfig(_Closed):
+class TrainingConfig(Closed):
     """One training run."""
 
     name: str = "model"
@@ -382,7 +240,7 @@ class TrainingConfig(_Closed):
                 f"optim.unfreeze_epochs={self.optim.unfreeze_epochs} with loop.epochs={self.loop.epochs}: no stage of "
                 "the trunk would ever learn; take fewer, or network.freeze_trunk=true"
             )
-        if self.optim.lr_loss != OptimConfig().lr_loss and self.loss.embedding not in _WITH_PARAMETERS:
+        if self.optim.lr_loss != OptimConfig().lr_loss and not self.loss.embedding.learns:
             raise ValueError(f"optim.lr_loss does nothing with loss.embedding={self.loss.embedding}")
         self._check_network()
         return self
@@ -397,6 +255,10 @@ class TrainingConfig(_Closed):
         if network.weights is not None and not network.pretrained:
             raise ValueError("network.weights does nothing with network.pretrained=false")
         _check_start(network)
+        unread = "sentiment_vector" if network.embedding is EmbeddingKind.FC else "fc"
+        # A bundle's section comes along with a start, whether it is read or not.
+        if network.start is None and getattr(network, unread) != type(network).model_fields[unread].default:
+            raise ValueError(f"network.{unread} does nothing with network.embedding={network.embedding}")
         if network.embedding is EmbeddingKind.FC and network.sv_init is Init.PROBE:
             raise ValueError("network.sv_init=probe fills a sentiment vector; with network.embedding=fc take random")
         if network.sv_init is Init.PROBE and network.sentiment_vector.level_weights[-1:] == (0,):
@@ -440,67 +302,3 @@ def _expected_input(backbone: str) -> dict[str, Any]:
     from emotion.network.imagenet import default_preprocess  # imports torch, which the default does not need
 
     return default_preprocess(backbone).model_dump()
-
-
-def preset_names() -> list[str]:
-    """Presets that come with the package."""
-    return sorted(path.stem for path in PRESETS.glob("*.toml"))
-
-
-def load_config(source: str, overrides: list[str] | None = None) -> TrainingConfig:
-    """Read a preset by name or a TOML file, then apply `section.key=value` overrides.
-
-    Raises ConfigError naming the key and the nearest right one.
-    """
-    path = PRESETS / f"{source}.toml" if source in preset_names() else Path(source)
-    if not path.is_file():
-        raise ConfigError(f"no preset or file {source!r}; presets: {', '.join(preset_names())}")
-    try:
-        tree = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    for override in overrides or []:
-        _apply(tree, override)
-    return parse_config(tree)
-
-
-def parse_config(tree: Mapping[str, Any]) -> TrainingConfig:
-    """A configuration from nested settings; raises ConfigError as `load_config` does."""
-    try:
-        return TrainingConfig.model_validate(tree)
-    except ValidationError as error:
-        raise ConfigError("; ".join(_explain(item) for item in error.errors())) from error
-
-
-def _apply(tree: dict[str, Any], override: str) -> None:
-    key, sign, value = override.partition("=")
-    if not sign or not key:
-        raise ConfigError(f"--set takes section.key=value, not {override!r}")
-    *sections, last = key.strip().split(".")
-    for section in sections:
-        tree = tree.setdefault(section, {})
-        if not isinstance(tree, dict):
-            raise ConfigError(f"--set {override}: {section!r} is a value, not a section")
-    try:
-        tree[last] = tomllib.loads(f"v = {value}")["v"]
-    except tomllib.TOMLDecodeError:
-        tree[last] = value.strip()
-
-
-def _explain(item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"])
-    if item["type"] != "extra_forbidden":
-        if item["type"] == "value_error":  # raised here, about several settings: the message names them
-            return str(item["ctx"]["error"])
-        return f"{key}: {item['msg']} (got {item['input']!r})"
-    near = difflib.get_close_matches(key, _keys(TrainingConfig), n=1, cutoff=0.4)
-    return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-
-
-def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
-    keys = []
-    for name, field in model.model_fields.items():
-        keys.append(prefix + name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys += _keys(field.annotation, f"{prefix}{name}.")
-    return keys

@@ -98,6 +98,8 @@ def _faults(network: Mapping[str, Any], tree: Mapping[str, Any], manifest: Bundl
             f"the bundle at network.start knows {', '.join(manifest.taxonomy.names)}, data.taxonomy has "
             f"{', '.join(ours or ())}"
         )
+    elif manifest.thresholds is not None:
+        faults["head_init"] = "the class head at network.start names several emotions a picture"
     elif spec.head_input is not manifest.network.head_input:
         faults["head_init"] = f"the class head at network.start reads {manifest.network.head_input}"
     elif spec.head_input is not HeadInput.FEATURES and (

@@ -329,7 +329,7 @@ class Trainer:
         if record.val_accuracy is not None:
             text += f"  val accuracy {record.val_accuracy:.3f}"
         if record.val_map is not None:
-            text += f", mAP {record.val_map:.3f}"
+            text += f"{'  val' if record.val_accuracy is None else ','} mAP {record.val_map:.3f}"
         return f"{text}  {record.seconds:.0f} s, {left:.0f} s left"
 
 

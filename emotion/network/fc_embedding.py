@@ -19,7 +19,7 @@ class FcEmbedding(nn.Module):
         self.last = nn.Linear(spec.hidden or n_features, spec.dim)
 
     def forward(self, pooled: Float[Tensor, "b f"]) -> Float32[Tensor, "b d"]:
-        """The embedding before its norm, in float32 even under autocast."""
+        """The embedding before its norm: float32, of products that autocast rounds."""
         if self.hidden is not None:
             pooled = self.hidden(pooled).relu()
         values: Tensor = self.last(pooled)

@@ -16,7 +16,7 @@ router = APIRouter(tags=["pictures"])
 
 @router.post("/search", openapi_extra=PICTURE_BODY, responses=problem_docs(*UPLOAD_REFUSALS))
 async def search(request: Request, parts: ServicesDep, k: WantedK) -> SearchAnswer:
-    """Find the k gallery pictures nearest to a picture by their sentiment vectors."""
+    """Find the k gallery pictures nearest to a picture by their embeddings."""
     snapshot = parts.live.require()
     prediction = await parts.predict(request)
     naming, model_id = parts.naming, parts.predictor.model_id

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emotion.predictor import Predictor
-from emotion.taxonomy import Taxonomy, read_taxonomy
+from emotion.taxonomy import MIKELS, Taxonomy, read_taxonomy
 from fakes import FakeRuntime, encoded, tiny_bundle
 from index.gallery import GalleryRoot
 from index.rebuild import rebuild
@@ -85,6 +85,16 @@ def test_several_emotions_reach_every_answer(ask):
     assert classified["emotions"] == sorted((name for name in p if p[name] >= 0.3), key=lambda name: -p[name])
     assert len(classified["emotions"]) > 1
     assert (classified["emotion"], classified["confidence"]) == (classified["emotions"][0], max(p.values()))
+    assert (classified["polarity"], classified["polarity_probabilities"]) == (None, None)
     found = client.post("/search", content=PNG).json()
     assert found["query"] == classified
     assert all(result["emotion"] == result["emotions"][0] for result in found["results"])
+
+
+def test_of_several_emotions_a_side_is_that_any_of_it_is_evoked(ask):
+    answer = ask(MIKELS, thresholds=dict.fromkeys(MIKELS.names, 0.3)).post("/classify", content=PNG).json()
+    p, sides = answer["probabilities"], ("positive", "negative")
+    any_of = {side: 1 - np.prod([1 - p[e.name] for e in MIKELS.emotions if e.polarity == side]) for side in sides}
+    expected = {side: any_of[side] / sum(any_of.values()) for side in sides}
+    assert answer["polarity_probabilities"] == pytest.approx(expected, abs=1e-5)
+    assert answer["polarity"] == max(sides, key=expected.__getitem__)

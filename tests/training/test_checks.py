@@ -6,7 +6,7 @@ import pytest
 
 from emotion.taxonomy import MIKELS, read_taxonomy
 from training.checks import filters_failure, polarity_warning, unfreezing_warning
-from training.config import load_config
+from training.config_file import load_config
 
 ADS = read_taxonomy("ads-30")
 SUP_CON = "loss.embedding=sup_con"

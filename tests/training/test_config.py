@@ -6,7 +6,9 @@ import pytest
 from conftest import ROOT
 from emotion.errors import ConfigError
 from emotion.preprocess import PreprocessSpec
-from training.config import EmbeddingLoss, Init, TrainingConfig, _keys, load_config, preset_names
+from training.config import Init, TrainingConfig
+from training.config_file import _keys, load_config, preset_names
+from training.loss_settings import EmbeddingLoss
 from training.losses.mining import Mining
 
 
@@ -166,6 +168,8 @@ def test_only_a_start_from_the_probe_is_worth_going_back_to(overrides: tuple[str
         (("loop.finetuned_share=0.5", "network.freeze_batch_norm=false"), "^loop.finetuned_share=0.5 needs"),
         (("network.weights=x.pth", "network.pretrained=false"), "^network.weights does nothing"),
         (("network.probe_views=2", "network.head_init=random", "network.sv_init=random"), "^network.probe_views does"),
+        (("network.fc.dim=256",), "^network.fc does nothing with network.embedding=sentiment_vector"),
+        (("network.embedding=fc", "network.sentiment_vector.norm=global"), "^network.sentiment_vector does nothing"),
     ],
 )
 def test_settings_that_would_do_nothing_or_harm_are_refused(overrides: tuple[str, ...], message: str) -> None:

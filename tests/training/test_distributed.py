@@ -19,7 +19,8 @@ from emotion.network.net import Outputs
 from emotion.taxonomy import MIKELS
 from fakes import write_gallery
 from training import loop
-from training.config import TrainingConfig, load_config
+from training.config import TrainingConfig
+from training.config_file import load_config
 from training.data.samples import read_samples
 from training.distributed import ALONE, Processes, join_processes, refuse_several
 from training.losses.sentiment import SentimentLoss

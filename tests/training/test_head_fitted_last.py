@@ -10,7 +10,8 @@ from PIL import Image
 from emotion.errors import ConfigError
 from emotion.taxonomy import MIKELS
 from training import run
-from training.config import Monitor, TrainingConfig, load_config
+from training.config import Monitor, TrainingConfig
+from training.config_file import load_config
 from training.data.dataset import PictureDataset
 from training.data.samples import Sample, read_samples
 from training.data.splits import fold_parts, make_folds

@@ -12,7 +12,8 @@ from emotion.taxonomy import MIKELS
 from emotion.torch_runtime import TorchRuntime
 from fakes import write_gallery
 from interrupted import check_same_training, interrupt
-from training.config import TrainingConfig, load_config
+from training.config import TrainingConfig
+from training.config_file import load_config
 from training.data.samples import Sample, read_samples
 from training.run import fit, train
 

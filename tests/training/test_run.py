@@ -22,13 +22,15 @@ from emotion.torch_runtime import TorchRuntime
 from fakes import write_gallery
 from interrupted import check_same_training, interrupt
 from training import run
-from training.config import EmbeddingLoss, TrainingConfig, load_config
+from training.config import TrainingConfig
+from training.config_file import load_config
 from training.crossval import cross_validate
 from training.data import dataset, views
 from training.data.dataset import decode_sample
 from training.data.inspection import training_failures
 from training.data.samples import Sample, read_samples
 from training.data.views import FixedViews
+from training.loss_settings import EmbeddingLoss
 from training.losses.build import build_loss
 from training.probe import Probe, fit_probe
 from training.run import fit, fit_and_assess, pick_device, train

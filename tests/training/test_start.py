@@ -15,7 +15,8 @@ from emotion.taxonomy import MIKELS, Taxonomy, read_taxonomy
 from fakes import tiny_bundle, write_gallery
 from interrupted import check_same_training, interrupt
 from training import run
-from training.config import Init, TrainingConfig, load_config
+from training.config import Init, TrainingConfig
+from training.config_file import load_config
 from training.crossval import cross_validate
 from training.data.samples import Sample, read_samples
 from training.data.splits import make_folds
@@ -97,6 +98,15 @@ def test_a_head_on_another_embedding_is_not_the_bundles(tmp_path: Path) -> None:
     bundle = tiny_bundle(tmp_path / "reading", network=NetworkSpec(head_input=HeadInput.EMBEDDING), familiarity=None)
     assert _config(bundle).network.head_init is Init.BUNDLE
     assert _config(bundle, "network.sv_init=probe").network.head_init is Init.PROBE
+
+
+def test_a_head_that_names_several_emotions_starts_from_the_probe(tmp_path: Path) -> None:
+    fields = {"network": NetworkSpec(), "familiarity": None, "thresholds": dict.fromkeys(MIKELS.names, 0.5)}
+    bundle = tiny_bundle(tmp_path / "several", **fields)
+    network = _config(bundle).network
+    assert (network.head_init, network.sv_init) == (Init.PROBE, Init.BUNDLE)
+    with pytest.raises(ConfigError, match=r"head_init=bundle: .* names several emotions"):
+        _config(bundle, "network.head_init=bundle")
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def fit(
     `torchrun --nproc-per-node 2 -m training fit --data photos --out runs/first`
     """
     from emotion.collection import read_collection
-    from training.config import load_config
+    from training.config_file import load_config
     from training.data.names import source_name
     from training.distributed import join_processes
     from training.run import fit_and_assess, pick_device
@@ -83,11 +83,11 @@ def fit(
 def fit_multilabel(
     data: Annotated[Path, typer.Option(help="Pictures with several labels each, see docs/data.md.")],
     out: OutOption,
-    method: Annotated[Method, typer.Option(help="Triplets by likeness of labels, or cross entropy alone.")] = (
-        Method.TRIPLET
+    method: Annotated[Method, typer.Option(help="Cross entropy alone, or triplets by likeness of labels first.")] = (
+        Method.BCE
     ),
-    epochs: Annotated[int, typer.Option(min=1)] = 10,
-    margin: Annotated[float, typer.Option(min=0.01, help="Of the triplets.")] = 1.0,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each of the method's stages.")] = 20,
+    margin: Annotated[float | None, typer.Option(min=0.01, help="Of the triplets; 1 without.")] = None,
     undersample: Annotated[bool, typer.Option("--undersample", help="Thin out the most frequent labels.")] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     taxonomy: Annotated[
@@ -117,9 +117,11 @@ def fit_multilabel(
     from training.multi_label.source import read_source
 
     refuse_several("fit-multilabel")
-    if (out / "bundle").exists():
+    if (out / "metrics.json").exists():  # written last: a bundle without it was never judged
         raise ConfigError(f"{out} holds a bundle already; choose another --out")
-    recipe = Recipe(method=method, epochs=epochs, margin=margin, undersample=undersample, seed=seed)
+    if margin is not None and method is Method.BCE:
+        raise ConfigError("--margin is for --method triplet")
+    recipe = Recipe(method=method, epochs=epochs, margin=margin or 1.0, undersample=undersample, seed=seed)
     frozen = FrozenBackbone.open(backbone, weights)
     samples, label_set = read_source(data, taxonomy, threshold, label_column, layout, out)
     name = source_name(data)

@@ -30,7 +30,7 @@ def inspect_data(
 
     `python -m training data inspect --data emotion6 --taxonomy emotion6-neutral`
     """
-    from training.config import load_config
+    from training.config_file import load_config
     from training.data.contact_sheet import write_contact_sheet
     from training.data.inspection import as_json, as_text, inspect
     from training.run import load_taxonomy

@@ -36,7 +36,7 @@ def crossval(
 
     `python -m training crossval --data fi-mini --out runs/scout --inner 0 --folds 1 --set loss.w=0.7`
     """
-    from training.config import load_config
+    from training.config_file import load_config
     from training.crossval import cross_validate
     from training.data.names import source_name
     from training.data.samples import read_samples, report_skipped

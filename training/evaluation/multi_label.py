@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32, Float64
 from training.evaluation.intervals import RESAMPLES, Estimate
 from training.evaluation.retrieval import rank
 
-FIGURES: Final = ("mAP", "macro_f1", "micro_f1", "exact_match", "jaccard10")
+FIGURES: Final = ("mAP", "macro_f1", "macro_f1_at_half", "micro_f1", "exact_match", "jaccard10")
 NEAREST: Final = 10
 
 
@@ -38,6 +38,8 @@ class MultiLabelAnswers:
 def figures(answers: MultiLabelAnswers) -> dict[str, float]:
     """mAP, macro and micro F1, exact match and the nearest pictures' mean Jaccard likeness, as fractions.
 
+    `macro_f1_at_half` is the macro F1 with .5 in place of the thresholds, as one would have it who chooses none.
+
     mAP and macro F1 are means over the labels that some picture has; average precision is the step-wise area under
     the curve of precision over recall, pictures of equal probability taken together.
     """
@@ -50,30 +52,53 @@ def mean_estimates(runs: Sequence[MultiLabelAnswers], seed: int = 0) -> dict[str
 
     The same resamples count for every run. What another split would change is not in the interval.
     """
-    n = len(runs[0].labels)
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
-    points = np.mean([list(figures(run).values()) for run in runs], axis=0)
-    drawn = np.mean([weighted_figures(run, weights) for run in runs], axis=0)
+    points, drawn = _resampled(runs, seed)
     # As in intervals._bootstrap: nothing for means, it takes the bias of mAP and F1 out.
     centred = np.clip(drawn - drawn.mean(axis=0) + points, 0, 1)
+    return _estimates(points, centred)
+
+
+def mean_differences(
+    runs: Sequence[MultiLabelAnswers], base: Sequence[MultiLabelAnswers], seed: int = 0
+) -> dict[str, Estimate]:
+    """How much the mean over `runs` is above that over `base`, with its interval over the pictures both share."""
+    (points, drawn), (others, drawn_others) = _resampled(runs, seed), _resampled(base, seed)
+    point, apart = points - others, drawn - drawn_others
+    return _estimates(point, apart - apart.mean(axis=0) + point)
+
+
+def _resampled(
+    runs: Sequence[MultiLabelAnswers], seed: int
+) -> tuple[Float64[np.ndarray, "k"], Float64[np.ndarray, "r k"]]:
+    """Means over the runs: of the test pictures, and of each resample of them; the same ones for one seed."""
+    n = len(runs[0].labels)
+    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
+    points = np.mean([list(figures(run).values()) for run in runs], axis=0)
+    return points, np.mean([weighted_figures(run, weights) for run in runs], axis=0)
+
+
+def _estimates(points: Float64[np.ndarray, "k"], centred: Float64[np.ndarray, "r k"]) -> dict[str, Estimate]:
     low, high = np.percentile(centred, (2.5, 97.5), axis=0)
     bounds = zip(points, np.minimum(low, points), np.maximum(high, points), strict=True)
     estimates = [Estimate(float(point), float(least), float(most)) for point, least, most in bounds]
     return dict(zip(FIGURES, estimates, strict=True))
 
 
-def weighted_figures(answers: MultiLabelAnswers, weights: Float64[np.ndarray, "r n"]) -> Float64[np.ndarray, "r 5"]:
+def weighted_figures(answers: MultiLabelAnswers, weights: Float64[np.ndarray, "r n"]) -> Float64[np.ndarray, "r 6"]:
     """The figures for each row of weights; a label that no weighted picture has is left out of the means."""
     truth, named = answers.labels.astype(np.float64), answers.named.astype(np.float64)
-    right, there, said = weights @ (truth * named), weights @ truth, weights @ named
+    there = weights @ truth
     present = there > 0
     precisions = np.stack([_average_precision(p, y, weights) for p, y in zip(answers.probs.T, truth.T, strict=True)], 1)
+    at_half = (answers.probs >= 0.5).astype(np.float64)
+    (right, said), (right_at_half, said_at_half) = [(weights @ (truth * n), weights @ n) for n in (named, at_half)]
     f1 = 2 * right / np.maximum(there + said, 1)
+    f1_at_half = 2 * right_at_half / np.maximum(there + said_at_half, 1)
     micro = 2 * right.sum(axis=1) / np.maximum((there + said).sum(axis=1), 1)
     n = weights.sum(axis=1)
     exact = weights @ (answers.labels == answers.named).all(axis=1) / n
-    means = [(values * present).sum(axis=1) / np.maximum(present.sum(axis=1), 1) for values in (precisions, f1)]
+    by_label = (precisions, f1, f1_at_half)
+    means = [(values * present).sum(axis=1) / np.maximum(present.sum(axis=1), 1) for values in by_label]
     return np.stack([*means, micro, exact, weights @ answers.jaccard / n], axis=1)
 
 
@@ -93,6 +118,15 @@ def nearest_jaccard(
     both = (found & labels[:, None]).sum(axis=2)
     either = (found | labels[:, None]).sum(axis=2)
     return np.asarray((both / np.maximum(either, 1)).mean(axis=1))
+
+
+def any_jaccard(labels: Bool[np.ndarray, "n c"]) -> Float64[np.ndarray, "n"]:
+    """Mean Jaccard likeness of labels between a picture and all the others: what a search at random comes to."""
+    counts = labels.sum(axis=1, dtype=np.float64)
+    both = labels.astype(np.float64) @ labels.T
+    likeness = both / np.maximum(counts[:, None] + counts - both, 1)
+    np.fill_diagonal(likeness, 0)
+    return np.asarray(likeness.sum(axis=1) / max(len(labels) - 1, 1))
 
 
 def _average_precision(

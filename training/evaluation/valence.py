@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
+from emotion.arrays import ProbabilityRows
 from emotion.console import progress
 from emotion.errors import DataError
 from emotion.predictor import Predictor
+from emotion.taxonomy import Polarity
 from training.data.layouts import Labelled, Layout, read_layout
 from training.evaluation.intervals import RESAMPLES
 from training.evaluation.unseen import UnseenPictures
@@ -95,7 +97,6 @@ def _judge(
     predictor: Predictor, rated: Sequence[Labelled], unseen: UnseenPictures
 ) -> tuple[Float64[np.ndarray, "n"], Float64[np.ndarray, "n"]]:
     """P(positive) and valence of each picture that can be read and did not train the model."""
-    is_positive = predictor.taxonomy.polarity_codes() == 1
     positive, valence = [np.empty(0)], []
     with progress("valence", len(rated), "pictures") as advance:
         for start in range(0, len(rated), BATCH):
@@ -106,7 +107,14 @@ def _judge(
                     pixels.append(prepared)
                     valence.append(picture.valence)
             if pixels:
-                positive.append(predictor.infer(np.stack(pixels)).probabilities[:, is_positive].sum(axis=1))
+                positive.append(_positive(predictor, predictor.infer(np.stack(pixels)).probabilities))
             advance(len(rated[start : start + BATCH]))
     unseen.report()
     return np.concatenate(positive).astype(np.float64), np.array(valence, dtype=np.float64)
+
+
+def _positive(predictor: Predictor, probs: ProbabilityRows) -> Float32[np.ndarray, "n"]:
+    """P(positive): the positive emotions' sum; where a picture has several, the positive side's share as served."""
+    if predictor.thresholds is not None:
+        return predictor.taxonomy.polarity_probabilities(probs, several=True)[Polarity.POSITIVE]
+    return np.asarray(probs[:, predictor.taxonomy.polarity_codes() == 1].sum(axis=1))

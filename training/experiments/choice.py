@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from emotion.errors import ConfigError
-from training.experiments.rows import Row
+from training.experiments.rows import NotRun, Row
 from training.experiments.table import Study
 
 
 def choose_rows(study: Study, rows: Sequence[Row], wanted: str | None) -> tuple[Study, list[Row]]:
     """The rows that `wanted` names by key, as in `softmax,ours`, in the table's order; all where it is None.
 
-    Where the study's base is not among them, the first of them takes its part. Raises ConfigError naming an unknown
-    key and the nearest right one.
+    Where the study's base is not among them, the first of them that can be run takes its part. Raises ConfigError
+    naming an unknown key and the nearest right one.
     """
     if wanted is None:
         return study, list(rows)
@@ -27,4 +27,7 @@ def choose_rows(study: Study, rows: Sequence[Row], wanted: str | None) -> tuple[
     chosen = [row for row in rows if row.key in keys]
     if not chosen:
         raise ConfigError(f"--rows names no row; there are {', '.join(known)}")
-    return (study if study.base in keys else replace(study, base=chosen[0].key)), chosen
+    if study.base in keys:
+        return study, chosen
+    run = [row for row in chosen if not isinstance(row.method, NotRun)]
+    return replace(study, base=(run or chosen)[0].key), chosen

@@ -166,7 +166,7 @@ def table1(
 
     refuse_several("experiment table1")
     every = make_rows(setting, backbone=backbone, weights=weights, sets=set_ or (), n_seeds=seeds)
-    about, chosen = choose_rows(study(setting), every, rows)
+    about, chosen = choose_rows(study(every, set_ or ()), every, rows)
     inputs = read_inputs(
         config_of(every[0]), data, out, folds or FOLDS[setting], label_column=label_column, layout=layout
     )

@@ -128,8 +128,9 @@ def fit_svm(
     """A linear SVM and the temperature of its decision values."""
     parts = StratifiedKFold(n_parts, shuffle=True, random_state=seed)
     # ensemble=False: the SVM itself is one, fitted on all rows; only the temperature comes from the parts.
-    svm = CalibratedClassifierCV(SVC(C=C, kernel="linear"), method="temperature", cv=parts, ensemble=False)
-    return svm.fit(rows, labels)
+    # break_ties: between emotions of as many votes the decision values decide, as they do in the probabilities.
+    linear = SVC(C=C, kernel="linear", break_ties=True)
+    return CalibratedClassifierCV(linear, method="temperature", cv=parts, ensemble=False).fit(rows, labels)
 
 
 def calibration_parts(labels: Int64[np.ndarray, "n"]) -> int:

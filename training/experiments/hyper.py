@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Final
 
 from emotion.errors import ConfigError
-from training.config import EmbeddingLoss
 from training.evaluation.paired import Difference
 from training.experiments.budget import Budget
 from training.experiments.figures import Figures, Setting
-from training.experiments.recipes import N_SEEDS, recipe
+from training.experiments.recipes import N_SEEDS, besides, in_words, recipe
 from training.experiments.rows import Row
 from training.experiments.table import Study
 from training.experiments.trained import with_seeds
+from training.loss_settings import EmbeddingLoss
 
 OMEGAS: Final = (0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
 ALPHAS2: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.4)
@@ -40,6 +40,7 @@ class Sweep:
         if self.base.loss.embedding not in (EmbeddingLoss.SENTIMENT, EmbeddingLoss.ADAPTIVE):
             raise ConfigError(f"hyper sweeps margins that loss.embedding={self.base.loss.embedding} does not have")
         self.n_seeds = n_seeds or N_SEEDS[budget]
+        self.sets = tuple(sets)
         self.w, self.alpha2 = self.base.loss.w, self.base.loss.alpha2
 
     def rows(self) -> list[Row]:
@@ -55,7 +56,11 @@ class Sweep:
             title="The weight of the sentiment loss and its second margin",
             source='Yang et al., AAAI-18, "Hyper-parameters"; FI',
             base=key(self.w, self.alpha2),
-            notes=(f"Everything but the two as in the base, w = {self.w:g} and alpha2 = {self.alpha2:g}.",),
+            notes=(
+                f"Everything but the two as in the base, w = {self.w:g} and alpha2 = {self.alpha2:g}.",
+                f"The base: {in_words(self.base)}.",
+                *besides(self.sets),
+            ),
             remarks=(self._omega_claim, self._alpha2_claim),
             orders=False,
         )

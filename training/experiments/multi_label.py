@@ -7,7 +7,6 @@ seed, so that means and intervals are over what is done, and nothing done is don
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,19 +19,12 @@ from emotion.errors import ConfigError
 from emotion.taxonomy import Taxonomy
 from index.durable import write_atomic
 from training.data.multi_label import MultiLabelSample, Parts, label_matrix, load_or_make_parts, undersampled
-from training.evaluation.intervals import Estimate
-from training.evaluation.multi_label import (
-    FIGURES,
-    MultiLabelAnswers,
-    best_thresholds,
-    figures,
-    mean_estimates,
-    nearest_jaccard,
-)
+from training.evaluation.multi_label import MultiLabelAnswers, best_thresholds, figures
+from training.experiments.multi_label_rows import BASE, PRIOR, MultiLabelRow, rows
+from training.experiments.multi_label_table import as_markdown, chance_row, measured_row, untrained_row
 from training.multi_label.bundle import answers_of, training_labels
 from training.multi_label.features import FrozenBackbone, cached_features
 from training.multi_label.learn import Recipe, apply, learn
-from training.multi_label.method import Method
 from training.records import read_json, write_json
 
 NAME: Final = "multilabel"
@@ -40,29 +32,6 @@ RESULT: Final = "result.json"
 """Of a row with a seed; says that it is done."""
 QUICK_SEEDS: Final = (0,)
 FULL_SEEDS: Final = (0, 1, 2, 3, 4)
-SOURCE: Final = "Choi, Lee and Ryu: 30,340 advertisements with 30 sentiments, ResNet-50; judged on 10 % of them"
-PRIOR: Final = {"Pilli et al. 2020": {"mAP": 0.233, "f1": 0.399}, "GCN 2019": {"mAP": 0.332, "f1": 0.470}}
-"""As the study's table 2 quotes them; their F1 is "overall"."""
-TITLES: Final = {
-    "mAP": "mAP",
-    "macro_f1": "macro F1",
-    "micro_f1": "micro F1",
-    "exact_match": "exact match",
-    "jaccard10": "likeness of the 10 nearest",
-}
-
-
-@dataclass(frozen=True)
-class MultiLabelRow:
-    """A row of the table."""
-
-    key: str
-    """Its folder."""
-    title: str
-    recipe: Recipe
-    """Of seed 0."""
-    source: Mapping[str, float] = field(default_factory=dict)
-    """What the study reports; it does not say for which of its two ways to count labels."""
 
 
 class Pictures(NamedTuple):
@@ -72,28 +41,7 @@ class Pictures(NamedTuple):
     labels: Bool[np.ndarray, "n c"]
     parts: Parts
     digest: str
-    """Of features, labels and split: a done row counts only under the same."""
-
-
-def rows() -> list[MultiLabelRow]:
-    """Plain cross entropy and the study's four experiments, each with all labels and with the frequent ones thinned."""
-    studied = (
-        (1, 10, 1.0, 0.271, 0.179),
-        (2, 10, 2.0, 0.273, 0.176),
-        (3, 20, 1.0, 0.252, 0.175),
-        (4, 20, 2.0, 0.257, 0.177),
-    )
-    plain = MultiLabelRow("bce", "cross entropy, end to end", Recipe(method=Method.BCE, epochs=20))
-    found = [plain] + [
-        MultiLabelRow(
-            f"experiment{number}",
-            f"experiment {number}: {epochs} epochs, margin {margin:g}",
-            Recipe(epochs=epochs, margin=margin),
-            {"mAP": mean_ap, "macro_f1": f1},
-        )
-        for number, epochs, margin, mean_ap, f1 in studied
-    ]
-    return [way for row in found for way in (row, _undersampled(row))]
+    """Of backbone, pictures, labels and split: a done row counts only under the same."""
 
 
 def run(
@@ -135,41 +83,6 @@ def wanted_seeds(text: str | None, *, full: bool) -> tuple[int, ...]:
     if not all(part.isascii() and part.isdigit() for part in parts) or len(set(map(int, parts))) < len(parts):
         raise ConfigError(f"--seeds takes different numbers such as 0,1,2, not {text!r}")
     return tuple(int(part) for part in parts)
-
-
-def as_markdown(content: Mapping[str, Any]) -> str:
-    """The table for people, from the content of multilabel.json."""
-    heads = [TITLES[name] for name in FIGURES]
-    lines = [
-        f"# Several labels a picture: {content['n_pictures']} pictures, label set {content['taxonomy']}",
-        "",
-        f"{content['labels_per_picture']:.2f} labels a picture; {content['n_test']} test pictures. Backbone: "
-        f"{content['backbone']}, frozen. Mean over seeds {content['seeds']} with the 95 % interval over the test "
-        "pictures, and the deviation over the seeds where there are several. Thresholds are chosen on the validation "
-        "part. The likeness is the mean Jaccard index of a test picture's labels and those of its 10 nearest among "
-        "the others.",
-        "",
-        f"| row | {' | '.join(heads)} | study: mAP | study: macro F1 |",
-        "|---" * (len(heads) + 3) + "|",
-    ]
-    for row in content["rows"]:
-        cells = [_cell(row["figures"].get(name)) for name in FIGURES]
-        if row.get("seeds_done") == 0:
-            cells[0] = "not done yet"
-        source = [f"{row['source'][name]:.3f}" if name in row["source"] else "" for name in ("mAP", "macro_f1")]
-        lines.append(f"| {row['title']} | {' | '.join([*cells, *source])} |")
-    thinned = ", ".join(content["thinned"]) or "none here, so that the rows come in equal pairs"
-    lines += [
-        "",
-        f"Labels that stand above twice the mean count and are thinned out where it says undersampled: {thinned}.",
-    ]
-    prior = "; ".join(f"{name}: mAP {f['mAP']:.3f}, F1 (overall) {f['f1']:.3f}" for name, f in PRIOR.items())
-    return "\n".join([*lines, "", f"The study's figures: {SOURCE}. It quotes {prior}.", ""])
-
-
-def _undersampled(row: MultiLabelRow) -> MultiLabelRow:
-    recipe = row.recipe.model_copy(update={"undersample": True})
-    return MultiLabelRow(f"{row.key}-undersampled", f"{row.title}; undersampled", recipe, row.source)
 
 
 def _pictures(
@@ -222,10 +135,16 @@ def _load(folder: Path, labels: Bool[np.ndarray, "n c"]) -> MultiLabelAnswers:
         return MultiLabelAnswers(kept["probs"], kept["thresholds"], labels, kept["jaccard"])
 
 
+def _done_runs(folder: Path, seeds: Sequence[int], labels: Bool[np.ndarray, "n c"]) -> dict[int, MultiLabelAnswers]:
+    folders = {seed: folder / f"seed{seed}" for seed in seeds}
+    return {seed: _load(kept, labels) for seed, kept in folders.items() if (kept / RESULT).is_file()}
+
+
 def _write(
     table: Sequence[MultiLabelRow], seeds: Sequence[int], pictures: Pictures, taxonomy: Taxonomy, out: Path
 ) -> str:
     test = pictures.labels[pictures.parts.test]
+    runs = {row.key: _done_runs(out / "rows" / row.key, seeds, test) for row in table}
     content = {
         "taxonomy": taxonomy.name,
         "backbone": pictures.digest.partition(" ")[0],
@@ -235,7 +154,11 @@ def _write(
         "counts": dict(zip(taxonomy.names, pictures.labels.sum(axis=0).tolist(), strict=True)),
         "thinned": _thinned(pictures, taxonomy),
         "seeds": list(seeds),
-        "rows": [_untrained(pictures), *(_measured(row, seeds, test, out) for row in table)],
+        "rows": [
+            chance_row(test),
+            untrained_row(pictures.features[pictures.parts.test], test),
+            *(measured_row(row, runs[row.key], runs.get(BASE, {})) for row in table),
+        ],
         "prior": PRIOR,
     }
     write_json(out / f"{NAME}.json", content)
@@ -249,45 +172,3 @@ def _thinned(pictures: Pictures, taxonomy: Taxonomy) -> list[str]:
     labels = pictures.labels[pictures.parts.train]
     fewer = undersampled(labels, np.random.default_rng(0)).sum(axis=0) < labels.sum(axis=0)
     return [name for name, is_thinned in zip(taxonomy.names, fewer, strict=True) if is_thinned]
-
-
-def _untrained(pictures: Pictures) -> dict[str, Any]:
-    """What the search finds by the backbone's own features."""
-    features = pictures.features[pictures.parts.test]
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    normalised = features / np.maximum(lengths, np.finfo(np.float32).tiny)
-    labels = pictures.labels[pictures.parts.test]
-    nothing = np.zeros(labels.shape, dtype=np.float32)
-    answers = MultiLabelAnswers(nothing, np.ones(labels.shape[1]), labels, nearest_jaccard(normalised, labels))
-    found = mean_estimates([answers])["jaccard10"]
-    return {"key": "untrained", "title": "untrained features", "source": {}, "figures": {"jaccard10": _as_json(found)}}
-
-
-def _measured(row: MultiLabelRow, seeds: Sequence[int], test: Bool[np.ndarray, "n c"], out: Path) -> dict[str, Any]:
-    recipe = row.recipe.model_dump(mode="json", exclude={"seed"})
-    known = {"key": row.key, "title": row.title, "source": dict(row.source), "recipe": recipe}
-    folders = [out / "rows" / row.key / f"seed{seed}" for seed in seeds]
-    runs = [_load(folder, test) for folder in folders if (folder / RESULT).is_file()]
-    if not runs:
-        return known | {"seeds_done": 0, "figures": {}}
-    single = np.array([list(figures(run).values()) for run in runs])
-    deviations = single.std(axis=0, ddof=1) if len(runs) > 1 else np.full(len(FIGURES), np.nan)
-    found = mean_estimates(runs)
-    measured = {name: _as_json(found[name], sd) for name, sd in zip(FIGURES, deviations, strict=True)}
-    return known | {"seeds_done": len(runs), "figures": measured}
-
-
-def _as_json(estimate: Estimate, sd: float = float("nan")) -> dict[str, float | None]:
-    return {
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "sd": None if np.isnan(sd) else float(sd),
-    }
-
-
-def _cell(figure: Mapping[str, float | None] | None) -> str:
-    if figure is None:
-        return ""
-    deviation = "" if figure["sd"] is None else f" ± {figure['sd']:.3f}"
-    return f"{figure['value']:.3f}{deviation} [{figure['low']:.3f}, {figure['high']:.3f}]"

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Final
 
 from training.evaluation.outcome import LOWER_IS_BETTER
 from training.evaluation.paired import Difference
 from training.experiments.figures import Figures, Setting
 from training.experiments.rows import Row
+
+NAMED: Final = 5
+"""Reversed pairs of one figure that a page spells out."""
 
 
 @dataclass(frozen=True)
@@ -60,22 +64,13 @@ def find_order(figures: Figures, rows: Sequence[Row], figure: str, setting: Sett
     return Order(figure, setting, tuple(pairs)) if pairs else None
 
 
-def in_words(order: Order) -> str:
-    """One paragraph; `<` is "worse than"."""
-    text = f"pairs of rows: {len(order.pairs)}; in the source's order beyond the interval: {len(order.confirmed)}."
-    if order.reversed:
-        told = "; ".join(
-            f"{_named(pair)} ({pair.difference.difference:+.3f} [{pair.difference.low:+.3f}, "
-            f"{pair.difference.high:+.3f}])"
-            for pair in order.reversed
-        )
-        text += f" The other way round here, of what the source has as worse < better: {told}."
-    else:
-        text += " None is the other way round beyond it."
-    if order.undecided:
-        text += f" Cannot be told apart here: {'; '.join(map(_named, order.undecided))}."
-    return text
-
-
-def _named(pair: Pair) -> str:
-    return f"{pair.worse.title} < {pair.better.title}"
+def reversed_in_words(order: Order) -> str:
+    """The pairs that stand the other way round, widest first; `<` is "worse than" in the source."""
+    widest = sorted(order.reversed, key=lambda pair: -abs(pair.difference.difference))
+    told = [
+        f"{pair.worse.title} < {pair.better.title} ({pair.difference.difference:+.3f} "
+        f"[{pair.difference.low:+.3f}, {pair.difference.high:+.3f}])"
+        for pair in widest[:NAMED]
+    ]
+    more = [f"and {len(widest) - NAMED} more"] if len(widest) > NAMED else []
+    return "; ".join(told + more)

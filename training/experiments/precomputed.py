@@ -115,6 +115,8 @@ def _read_csv(file: Path) -> tuple[str, list[str], np.ndarray]:
 
 def _lines(file: Path, lines: Iterable[list[str]], width: int) -> Iterator[tuple[str, np.ndarray]]:
     for number, line in enumerate(lines, start=2):
+        if not line:
+            continue  # an empty line, as often the last one
         if len(line) - 1 != width:
             raise DataError(f"{file}, line {number}, has {len(line) - 1} values where its header names {width}")
         try:

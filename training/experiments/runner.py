@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Sequence
+from math import isnan, nan
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from emotion.console import say
@@ -13,7 +15,7 @@ from training.data.samples import Sample
 from training.data.splits import Folds
 from training.evaluation.intervals import RESAMPLES
 from training.experiments.figures import Figures
-from training.experiments.rows import NotRun, Row
+from training.experiments.rows import Method, NotRun, Row
 from training.experiments.store import Cell, Store
 from training.experiments.table import Study, as_json, as_markdown
 from training.records import write_json
@@ -44,7 +46,7 @@ def run_rows(
         folds: the fold in which each is tested.
         out: the command's --out.
         numbers: folds to run; done ones count though they are not among them.
-        keep_bundles: leave the models in the folders of their cells.
+        keep_bundles: leave the models in the folders of the cells that are run; one that lies there stays.
         resamples: for the intervals.
 
     Raises:
@@ -59,19 +61,21 @@ def run_rows(
     for cell in plan:  # all are looked at before the first is trained
         (done if store.is_done(cell) else waiting).append(cell)
     for cell in done:
-        store.tidy(cell, keep_bundle=keep_bundles)
+        store.tidy(cell, keep_bundle=True)  # a model that was kept once is not for a later command to take away
     figures = Figures(store, rows, taxonomy, resamples, study.settings)
-    pace = _Pace([store.seconds(cell) for cell in done])
+    pace = _Pace()
+    for cell in done:
+        pace.took(cell, store.seconds(cell))
     if done:
         say(f"{len(done)} of {len(plan)} row folds are done already in {out / 'rows'}")
-    text = _write(study, figures, rows, out, len(numbers))
+    text = _write(study, figures, rows, out, numbers)
     try:
         for place, cell in enumerate(waiting):
-            say(f"row {_place(rows, cell)}: {cell.named()}; {pace.left(len(waiting) - place)}")
-            pace.took(_run(store, cell, keep_bundle=keep_bundles))
+            say(f"row {_place(rows, cell)}: {cell.named()}; {pace.left(waiting[place:])}")
+            pace.took(cell, _run(store, cell, keep_bundle=keep_bundles))
             if place + 1 == len(waiting) or waiting[place + 1].row is not cell.row:
                 figures.refresh()
-                text = _write(study, figures, rows, out, len(numbers))
+                text = _write(study, figures, rows, out, numbers)
     except KeyboardInterrupt:
         say(f"interrupted; the same command goes on, what is done is kept in {out / 'rows'}")
         raise
@@ -88,9 +92,9 @@ def _run(store: Store, cell: Cell, *, keep_bundle: bool) -> float:
     return seconds
 
 
-def _write(study: Study, figures: Figures, rows: Sequence[Row], out: Path, n_folds: int) -> str:
-    text = as_markdown(study, figures, rows, n_folds)
-    content: dict[str, Any] = as_json(study, figures, rows, n_folds)
+def _write(study: Study, figures: Figures, rows: Sequence[Row], out: Path, numbers: Sequence[int]) -> str:
+    text = as_markdown(study, figures, rows, numbers)
+    content: dict[str, Any] = as_json(study, figures, rows, numbers)
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / f"{study.name}.json", content)
     write_atomic(out / f"{study.name}.md", text.encode())
@@ -109,16 +113,18 @@ def _place(rows: Sequence[Row], cell: Cell) -> str:
 
 
 class _Pace:
-    """How long the rest will take, as the mean of what is done says."""
+    """How long the rest will take, as the mean of what is done by the same kind of method says."""
 
-    def __init__(self, seconds: Sequence[float]) -> None:
-        self._seconds = list(seconds)
+    def __init__(self) -> None:
+        self._seconds: dict[type[Method], list[float]] = {}
 
-    def took(self, seconds: float) -> None:
-        self._seconds.append(seconds)
+    def took(self, cell: Cell, seconds: float) -> None:
+        self._seconds.setdefault(type(cell.method), []).append(seconds)
 
-    def left(self, n: int) -> str:
-        if not self._seconds:
-            return f"{n} to go"
-        minutes = n * sum(self._seconds) / len(self._seconds) / 60
-        return f"{n} to go, about {minutes:.0f} min" if minutes >= 1 else f"{n} to go, less than a minute"
+    def left(self, waiting: Sequence[Cell]) -> str:
+        """Without a time where nothing of a kind is done: a descriptor's seconds say nothing of a training's."""
+        means = [fmean(self._seconds.get(type(cell.method), [nan])) for cell in waiting]
+        minutes = sum(means) / 60
+        if isnan(minutes):
+            return f"{len(waiting)} to go"
+        return f"{len(waiting)} to go, {f'about {minutes:.0f} min' if minutes >= 1 else 'less than a minute'}"

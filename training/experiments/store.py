@@ -18,6 +18,8 @@ from training.run import data_digest
 
 GALLERY: Final = "train.npz"
 BUNDLE: Final = "bundle"
+SHOWN: Final = 3
+"""Settings that an error names."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,21 @@ class Store:
         """What of a done cell is not what is asked for now; empty where all is."""
         result = _read(cell)
         settings = json.loads(json.dumps(cell.method.settings))  # as a file has it: lists, not tuples
-        if result["settings"] != settings:
-            return "settings"
+        if names := _differing_names(result["settings"], settings):
+            more = ", ..." if len(names) > SHOWN else ""
+            return f"settings ({', '.join(names[:SHOWN])}{more})"
         return "pictures" if result["data"] != self._digests[cell.number] else ""
+
+
+def _differing_names(one: Any, other: Any, name: str = "") -> list[str]:
+    """The settings in which two trees differ, as in `config.loss.w`; none where they are equal."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return [] if one == other else [name]
+    under = f"{name}." if name else ""
+    found = [f"{under}{key}" for key in one.keys() ^ other.keys()]
+    for key in one.keys() & other.keys():
+        found += _differing_names(one[key], other[key], f"{under}{key}")
+    return sorted(found)
 
 
 def _read(cell: Cell) -> dict[str, Any]:

@@ -9,10 +9,13 @@ from training.evaluation.outcome import ORDER
 from training.evaluation.paired import Difference
 from training.evaluation.retrieval import DCG_CUT
 from training.experiments.figures import BOTH, Figures, Setting
-from training.experiments.orders import Order, find_order, in_words
+from training.experiments.orders import Order, find_order, reversed_in_words
 from training.experiments.rows import NotRun, Row
 
-SHOWN: Final = ("accuracy", "accuracy_polarity", "mAP8", "mAP2", "NN", "P10", "FT", "ST", "DCG", "ANMRR", "prob_mAP8")
+SHOWN: Final = ("accuracy", "mAP8", "mAP2", "NN", "P10", "prob_mAP8")
+"""Figures with their intervals on the page; the JSON has all."""
+COMPARED: Final = ("accuracy", "mAP8", "mAP2", "NN")
+"""Figures by which the page tells rows apart, and their order."""
 OF_THE_HEAD: Final = frozenset({"accuracy", "accuracy_polarity", "macro_f1", "ece"})
 """The same whatever is searched."""
 TITLES: Final = {
@@ -46,30 +49,32 @@ class Study:
     """Whether the source's order of the rows is held against ours."""
 
 
-def status(figures: Figures, row: Row, n_folds: int) -> str:
-    """What is there of a row."""
+def status(figures: Figures, row: Row, numbers: Sequence[int]) -> str:
+    """What is there of a row, of the folds that are asked for."""
     if isinstance(row.method, NotRun):
         return f"not run: {row.method.reason}"
     folds, n_seeds = figures.folds(row.key), 1 + len(row.repeats)
     if not folds:
         return "not done yet"
-    done = [] if len(folds) >= n_folds else [f"{len(folds)} of {n_folds} folds"]
+    asked = [number for number in numbers if number in folds]
+    done = [] if len(asked) == len(numbers) else [f"{len(asked)} of {len(numbers)} folds"]
     done += [] if figures.n_seeds(row.key) == n_seeds else [f"{figures.n_seeds(row.key)} of {n_seeds} seeds"]
     return f"done: {', '.join(done)}" if done else "done"
 
 
-def as_json(study: Study, figures: Figures, rows: Sequence[Row], n_folds: int) -> dict[str, Any]:
+def as_json(study: Study, figures: Figures, rows: Sequence[Row], numbers: Sequence[int]) -> dict[str, Any]:
     """Everything that could be measured; fractions."""
     return {
         "study": study.name,
         "source": study.source,
         "base": study.base,
         "dcg_cut": f"first {DCG_CUT} m ranks",
+        "notes": list(study.notes),
         "rows": [
             {
                 "key": row.key,
                 "title": row.title,
-                "status": status(figures, row, n_folds),
+                "status": status(figures, row, numbers),
                 "folds": list(figures.folds(row.key)),
                 "n_seeds": figures.n_seeds(row.key),
                 "n_pictures": figures.n_pictures(row.key),
@@ -82,9 +87,9 @@ def as_json(study: Study, figures: Figures, rows: Sequence[Row], n_folds: int) -
     }
 
 
-def as_markdown(study: Study, figures: Figures, rows: Sequence[Row], n_folds: int) -> str:
+def as_markdown(study: Study, figures: Figures, rows: Sequence[Row], numbers: Sequence[int]) -> str:
     """The whole page."""
-    parts = [f"# {study.title}", *study.notes, _states(figures, rows, n_folds)]
+    parts = [f"# {study.title}", *study.notes, _states(figures, rows, numbers)]
     done = [row for row in rows if figures.folds(row.key)]
     if done:
         parts += _beside_source(study, figures, rows)
@@ -94,34 +99,38 @@ def as_markdown(study: Study, figures: Figures, rows: Sequence[Row], n_folds: in
             "Brackets: 95 % bootstrap intervals, test pictures resampled within their folds, the same ones for every "
             "row; **better** and **worse** where the interval of a difference leaves zero out, as one in twenty does "
             "by chance. With one seed a row, what another seed would change is not in them. DCG: first "
-            f"{DCG_CUT} m ranks."
+            f"{DCG_CUT} m ranks. Every figure and every difference with its interval: {study.name}.json."
         )
         parts += _order_parts(study, figures, rows)
         parts += [text for remark in study.remarks if (text := remark(figures))]
     return "\n\n".join(parts) + "\n"
 
 
-def _states(figures: Figures, rows: Sequence[Row], n_folds: int) -> str:
-    lines = ["| row | | test pictures |", "|---|---|---|"]
+def _states(figures: Figures, rows: Sequence[Row], numbers: Sequence[int]) -> str:
+    lines = []
     for row in rows:
-        lines.append(f"| {row.title} | {status(figures, row, n_folds)} | {figures.n_pictures(row.key) or ''} |")
-    return "\n".join(lines)
+        folds = ", ".join(map(str, figures.folds(row.key)))
+        counts = (figures.n_seeds(row.key) or "", figures.n_pictures(row.key) or "")
+        lines.append([row.title, status(figures, row, numbers), folds, *map(str, counts)])
+    return _table(("row", "", "folds", "seeds", "test pictures"), lines)
+
+
+def _table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    head = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    return "\n".join([*head, *(f"| {' | '.join(cells)} |" for cells in lines)])
 
 
 def _beside_source(study: Study, figures: Figures, rows: Sequence[Row]) -> list[str]:
     names = [name for name in ORDER if any(name in row.source for row in rows)]
     if not names:
         return []
-    columns = ["row", *(column for name in names for column in (f"{name}, source", "ours"))]
-    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines = []
     for row in rows:
         ours = figures.of(row.key, study.source_setting)
-        cells = [row.title]
-        for name in names:
-            cells.append(f"{row.source[name]:.3f}" if name in row.source else "")
-            cells.append(_estimate(ours[name]) if name in ours else "")
-        lines.append(f"| {' | '.join(cells)} |")
-    return [f"## Beside the source: {study.source}", "\n".join(lines)]
+        pairs = [(row.source.get(name), ours[name].value if name in ours else None) for name in names]
+        lines.append([row.title, *(f"{_value(theirs)} / {_value(own)}" for theirs, own in pairs)])
+    said = f"Source / ours. {TITLES[study.source_setting]}."
+    return [f"## Beside the source: {study.source}", said, _table(["row", *names], lines)]
 
 
 def _tables(study: Study, figures: Figures, rows: Sequence[Row], setting: Setting) -> list[str]:
@@ -132,11 +141,11 @@ def _tables(study: Study, figures: Figures, rows: Sequence[Row], setting: Settin
         for name in SHOWN
         if any(name in found for found in of.values()) and (setting is study.settings[0] or name not in OF_THE_HEAD)
     ]
-    lines = [f"| {' | '.join(['row', *names])} |", "|---" * (len(names) + 1) + "|"]
-    for row in rows:
-        cells = [_estimate(of[row.key][name]) if name in of[row.key] else "" for name in names]
-        lines.append(f"| {' | '.join([row.title, *cells])} |")
-    return ["\n".join(lines), *_difference_tables(study, figures, rows, setting, names)]
+    lines = [
+        [row.title, *(_estimate(of[row.key][name]) if name in of[row.key] else "" for name in names)] for row in rows
+    ]
+    compared = [name for name in names if name in COMPARED]
+    return [_table(["row", *names], lines), *_difference_tables(study, figures, rows, setting, compared)]
 
 
 def _difference_tables(
@@ -146,23 +155,35 @@ def _difference_tables(
     others = [row for row in rows if row.key != base.key and figures.between(base.key, row.key, setting)]
     if not others:
         return []
-    lines = [f"| {' | '.join([f'less {base.title}', *names])} |", "|---" * (len(names) + 1) + "|"]
+    lines = []
     for row in others:
         between = figures.between(base.key, row.key, setting)
-        cells = [_difference(between[name]) if name in between else "" for name in names]
-        lines.append(f"| {' | '.join([row.title, *cells])} |")
-    return ["\n".join(lines)]
+        lines.append([row.title, *(_difference(between[name]) if name in between else "" for name in names)])
+    return [_table([f"less {base.title}", *names], lines)]
 
 
 def _order_parts(study: Study, figures: Figures, rows: Sequence[Row]) -> list[str]:
-    orders = _orders(study, figures, rows)
+    orders = [order for order in _orders(study, figures, rows) if order.figure in COMPARED]
     if not orders:
         return []
-    parts = ["## The source's order and ours"]
+    columns = ("figure", "pairs of rows", "as in the source", "the other way round", "cannot be told apart")
+    lines = []
     for order in orders:
-        where = "" if order.figure in OF_THE_HEAD else f", {order.setting.value.replace('_', ' ')}"
-        parts.append(f"{order.figure}{where}: {in_words(order)}")
-    return parts
+        counts = (order.pairs, order.confirmed, order.reversed, order.undecided)
+        lines.append([_named(order), *(str(len(pairs)) for pairs in counts)])
+    told = [f"- {_named(order)}: {reversed_in_words(order)}." for order in orders if order.reversed]
+    said = (
+        "Pairs of rows that the source ranks: how many stand likewise here beyond the paired interval, how many the "
+        "other way round beyond it, how many neither. The intervals are over pictures: with one seed a row another "
+        f"training may turn a pair round. {study.name}.json names every pair, by every figure."
+    )
+    reversed_here = ["The other way round here, of what the source has as worse < better:", "\n".join(told)]
+    return ["## The source's order and ours", said, _table(columns, lines), *(reversed_here if told else [])]
+
+
+def _named(order: Order) -> str:
+    where = "" if order.figure in OF_THE_HEAD else f", {order.setting.value.replace('_', ' ')}"
+    return f"{order.figure}{where}"
 
 
 def _orders(study: Study, figures: Figures, rows: Sequence[Row]) -> list[Order]:
@@ -207,6 +228,10 @@ def _difference_as_json(difference: Difference) -> dict[str, Any]:
 
 def _estimate(estimate: Estimate) -> str:
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _value(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _difference(difference: Difference) -> str:

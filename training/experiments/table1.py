@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 
 from training.config import TrainingConfig
 from training.experiments.budget import Budget
-from training.experiments.recipes import N_SEEDS, recipe
+from training.experiments.recipes import N_SEEDS, besides, in_words, recipe
 from training.experiments.rows import Row
 from training.experiments.table import Study
-from training.experiments.trained import with_seeds
+from training.experiments.trained import config_of, with_seeds
 
 BASE: Final = "softmax"
 FC: Final = ("network.embedding=fc", "network.head_input=embedding")
@@ -49,26 +49,28 @@ SPECS: Final = (
     _Spec("sentiment_fc", "softmax + sentiment, FC", (*FC, "loss.embedding=sentiment"), (0.6584, 0.4575, 0.7913)),
     _Spec("sentiment_sv", "softmax + sentiment, SV", (*SV, "loss.embedding=sentiment"), (0.6764, 0.4885, 0.8098)),
 )
-SETTING: Final = {
-    Budget.QUICK: "Quick: 160 pixels, 12 epochs, AdamW, the rates of new layers tenfold (1e-3 and 1e-4), one seed.",
-    Budget.FULL: "Full: 224 pixels, 100 epochs, the paper's SGD and rates, three seeds.",
-}
 NOTE: Final = (
-    "The first eight rows start as the paper's: the trunk from ImageNet, embedding and class head at random; w = .7, "
-    "in the row of triplets alone w = 1, whose head is a probe on the trained embedding. The last two are this "
-    "project's: the recipe that it ships, which starts from a linear probe, and that start, untrained."
+    "The first eight rows start as the paper's: the trunk from ImageNet, embedding and class head at random; in the "
+    "row of triplets alone w = 1, and its head is a probe on the trained embedding. The last two are this project's: "
+    "the recipe that it ships, which starts from a linear probe, and that start, untrained."
 )
 
 
-def study(budget: Budget) -> Study:
-    """What the table says of itself."""
+def study(rows: Sequence[Row], sets: Sequence[str] = ()) -> Study:
+    """What the table of these rows, all that `make_rows` gives, says of itself."""
+    configs = {row.key: config_of(row) for row in rows}
     return Study(
         name="table1",
         title="Constraints and features",
         source="Yang et al., AAAI-18, Table 1; FI, 22,713 pictures, GoogLeNet",
         base=BASE,
-        notes=(NOTE, SETTING[budget]),
+        notes=(NOTE, *recipes_in_words(configs["center"], configs["ours"]), *besides(sets)),
     )
+
+
+def recipes_in_words(paper: TrainingConfig, ours: TrainingConfig) -> tuple[str, str]:
+    """Paragraphs on what all rows of the paper share, and on the recipe that this project ships."""
+    return f"The paper's rows: {in_words(paper)}.", f"(ours): {in_words(ours)}."
 
 
 def make_rows(

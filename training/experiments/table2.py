@@ -16,6 +16,7 @@ from training.experiments.classical import Gabor, Hog, SiftWords, missing_librar
 from training.experiments.feature_svm import Features, FeatureSvm, Searched
 from training.experiments.frozen import FrozenFeatures
 from training.experiments.precomputed import DEEP_SENTIBANK_VALUES, SENTIBANK_VALUES, read_precomputed
+from training.experiments.recipes import besides
 from training.experiments.rows import NotRun, Row
 from training.experiments.table import Study
 from training.experiments.trained import config_of
@@ -89,12 +90,17 @@ class Table2:
 
     def study(self) -> Study:
         """What the table says of itself."""
+        trained = self._table1(self.backbone, self._own_weights)
         return Study(
             name="table2",
             title="Descriptors, untouched networks and fine-tuned ones",
             source="Yang et al., AAAI-18, Table 2; FI, 22,713 pictures",
             base=BASE,
-            notes=(*NOTES, table1.SETTING[self.budget]),
+            notes=(
+                *NOTES,
+                *table1.recipes_in_words(config_of(trained["center"]), config_of(trained["ours"])),
+                *besides(self.sets),
+            ),
         )
 
     def rows(self, taxonomy: Taxonomy, samples: Sequence[Sample]) -> list[Row]:

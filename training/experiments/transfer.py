@@ -20,7 +20,8 @@ from emotion.network.spec import EmbeddingKind, NetworkSpec
 from emotion.runtime import Device
 from emotion.taxonomy import Taxonomy, read_taxonomy, taxonomy_names
 from training.assess import leave_out_training_pictures, open_judge
-from training.config import Init, TrainingConfig, parse_config
+from training.config import Init, TrainingConfig
+from training.config_file import parse_config
 from training.data.layouts import Layout
 from training.data.names import source_name
 from training.data.samples import Sample, read_samples, report_skipped

@@ -5,7 +5,7 @@ from functools import partial
 import torch
 
 from emotion.taxonomy import Taxonomy
-from training.config import EmbeddingLoss, LossConfig
+from training.loss_settings import EmbeddingLoss, LossConfig
 from training.losses.adaptive import AdaptiveSentimentLoss
 from training.losses.center import CenterLoss
 from training.losses.hierarchical_ap import HierarchicalAPLoss

@@ -1,6 +1,5 @@
 """The story of a multi-label bundle: features -> layers -> thresholds -> export -> judged through Predictor."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,6 +22,7 @@ from training.evaluation.multi_label import MultiLabelAnswers, best_thresholds, 
 from training.export import export_bundle, library_versions
 from training.multi_label.features import BATCH_SIZE, FrozenBackbone, cached_features
 from training.multi_label.learn import Layers, Recipe, Said, apply, learn
+from training.records import write_json
 from training.run import pick_device
 
 DECIMALS: Final = 6
@@ -61,12 +61,13 @@ def fit_multi_label(
         thresholds=dict(zip(taxonomy.names, thresholds.round(DECIMALS).tolist(), strict=True)),
         provenance=_provenance(recipe, backbone, data_name, len(parts.train)),
         terms=DEFAULT_TERMS,
-        training_hashes=tuple(sorted(samples[row].digest for row in parts.train)),
+        # Those that chose the thresholds too: on them the bundle's answers flatter.
+        training_hashes=tuple(sorted(samples[row].digest for row in (*parts.train, *parts.validation))),
     )
     measured = figures(_answers(open_judge(bundle, device), [samples[row] for row in parts.test], labels[parts.test]))
     bundle = with_manifest(bundle, metrics={SETTING: measured})
     metrics = {"model_id": bundle.model_id, "n_test_pictures": len(parts.test), "test": measured}
-    (run / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    write_json(run / "metrics.json", metrics)
     return bundle, metrics
 
 

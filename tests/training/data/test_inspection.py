@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from emotion.taxonomy import MIKELS, read_taxonomy
 from fakes import encoded, write_gallery
 from training.__main__ import app
-from training.config import load_config
+from training.config_file import load_config
 from training.data.contact_sheet import COLUMNS, GAP_PX, PAPER, TILE_PX, write_contact_sheet
 from training.data.inspection import Sides, inspect, training_failures
 from training.data.samples import Sample, read_samples

@@ -14,7 +14,7 @@ from emotion.bundle import Provenance
 from emotion.errors import BundleError, DataError
 from emotion.taxonomy import Emotion, Taxonomy
 from fakes import tiny_bundle
-from training.config import load_config, preset_names
+from training.config_file import load_config, preset_names
 from training.evaluation.card import NAME_ONLY, as_toml, differing, write_card
 from training.evaluation.out_of_fold import evaluate_folds, read_run
 

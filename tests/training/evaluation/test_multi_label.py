@@ -7,8 +7,10 @@ from sklearn.metrics import average_precision_score, f1_score
 from training.evaluation.multi_label import (
     FIGURES,
     MultiLabelAnswers,
+    any_jaccard,
     best_thresholds,
     figures,
+    mean_differences,
     mean_estimates,
     nearest_jaccard,
     weighted_figures,
@@ -20,7 +22,7 @@ def answers(seed: int = 0, n: int = 60, c: int = 5, decimals: int | None = None)
     labels = rng.random((n, c)) < np.linspace(0.1, 0.7, c)
     probs = np.clip(0.3 * labels + 0.7 * rng.random((n, c)), 0, 1).astype(np.float32)
     probs = probs if decimals is None else probs.round(decimals)
-    return MultiLabelAnswers(probs, np.full(c, 0.5), labels, rng.random(n))
+    return MultiLabelAnswers(probs, np.linspace(0.3, 0.7, c), labels, rng.random(n))
 
 
 @pytest.mark.parametrize("decimals", [None, 1], ids=["no ties", "many ties"])
@@ -31,6 +33,7 @@ def test_agrees_with_scikit_learn(seed: int, decimals: int | None) -> None:
     expected = {
         "mAP": np.mean([average_precision_score(y[:, i], p[:, i]) for i in range(y.shape[1])]),
         "macro_f1": f1_score(y, named, average="macro"),
+        "macro_f1_at_half": f1_score(y, p >= 0.5, average="macro"),
         "micro_f1": f1_score(y, named, average="micro"),
         "exact_match": (y == named).all(axis=1).mean(),
         "jaccard10": given.jaccard.mean(),
@@ -54,8 +57,9 @@ def test_a_case_by_hand() -> None:
     probs = np.array([[0.9, 0.8, 0.1], [0.6, 0.7, 0.6], [0.5, 0.2, 0.1]], dtype=np.float32)
     found = figures(MultiLabelAnswers(probs, np.array([0.55, 0.55, 0.55]), labels, np.array([1.0, 0.5, 0.0])))
     # Named: {0, 1}, {0, 1, 2}, {}. Label 0: 1 right of 2 named, 2 true: F1 1/2. Label 1: 1 of 2, 1 true: 2/3.
-    expected = {"mAP": (5 / 6 + 1 / 2) / 2, "macro_f1": (1 / 2 + 2 / 3) / 2, "micro_f1": 2 * 2 / (5 + 3)}
-    assert found == pytest.approx(expected | {"exact_match": 0.0, "jaccard10": 0.5})
+    # At .5 the third picture is named label 0 too: 2 right of 3 named, 2 true: F1 4/5.
+    expected = {"mAP": (5 / 6 + 1 / 2) / 2, "macro_f1": (1 / 2 + 2 / 3) / 2, "macro_f1_at_half": (4 / 5 + 2 / 3) / 2}
+    assert found == pytest.approx(expected | {"micro_f1": 2 * 2 / (5 + 3), "exact_match": 0.0, "jaccard10": 0.5})
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -89,6 +93,34 @@ def test_likeness_of_the_nearest() -> None:
 
 def test_a_label_that_nobody_has_is_no_query() -> None:
     assert nearest_jaccard(np.eye(3, dtype=np.float32), np.zeros((3, 2), dtype=np.bool_)).tolist() == [0, 0, 0]
+
+
+def test_likeness_of_all_the_others() -> None:
+    """{0, 1} and {0}: 1/2; {0, 1} and {2}: 0; a picture without labels is like none."""
+    labels = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]], dtype=np.bool_)
+    assert any_jaccard(labels) == pytest.approx([1 / 6, 1 / 6, 0, 0])
+    given = answers(0, n=11)  # of which all ten others are the ten nearest
+    everyone = np.random.default_rng(0).standard_normal((11, 3)).astype(np.float32)
+    assert any_jaccard(given.labels) == pytest.approx(nearest_jaccard(everyone, given.labels))
+
+
+def test_differences_are_over_the_same_pictures() -> None:
+    """Where one model is the other but for one label, its difference is surer than either figure."""
+    base = answers(0, 200)
+    probs = base.probs.copy()
+    probs[:, 0] = base.labels[:, 0]
+    better = MultiLabelAnswers(probs, base.thresholds, base.labels, base.jaccard)
+    found = mean_differences([better, better], [base])
+    alone = mean_estimates([base])
+    assert found["mAP"].value == pytest.approx(figures(better)["mAP"] - figures(base)["mAP"])
+    for name in ("mAP", "macro_f1"):
+        low, high = found[name].low, found[name].high
+        assert low is not None
+        assert high is not None
+        assert 0 < low < found[name].value < high
+        assert high - low < (alone[name].high or 0) - (alone[name].low or 0)
+    assert found["jaccard10"] == mean_differences([base], [base])["jaccard10"]
+    assert (found["jaccard10"].low, found["jaccard10"].high) == (0, 0)
 
 
 def test_intervals_hold_the_mean_and_are_seeded() -> None:

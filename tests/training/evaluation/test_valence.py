@@ -8,8 +8,8 @@ import pytest
 from emotion.bundle import file_sha256, with_manifest
 from emotion.errors import DataError
 from emotion.predictor import Predictor
-from emotion.taxonomy import read_taxonomy
-from fakes import FakeRuntime, tiny_predictor, write_gallery
+from emotion.taxonomy import MIKELS, Polarity, read_taxonomy
+from fakes import FakeRuntime, tiny_bundle, tiny_predictor, write_gallery
 from training.data.samples import read_samples
 from training.evaluation.valence import measure_valence, valence_figures
 
@@ -45,6 +45,16 @@ def test_ties_in_the_votes_and_other_labels_do_not_matter(tmp_path):
     folder = _rate(tmp_path / "photos", (1 + 8 * positive).tolist())
     figures = measure_valence(predictor, folder)
     assert (figures.pictures, figures.spearman) == (12, pytest.approx(1))
+
+
+def test_of_several_emotions_the_side_is_as_served(tmp_path):
+    write_gallery(tmp_path / "photos", 12)
+    thresholds = dict.fromkeys(MIKELS.names, 0.3)
+    predictor = Predictor(tiny_bundle(tmp_path / "bundle", thresholds=thresholds), FakeRuntime())
+    paths = sorted(path for path in (tmp_path / "photos").rglob("*") if path.suffix != ".csv" and path.is_file())
+    sides = MIKELS.polarity_probabilities(predictor.predict(paths).probabilities, several=True)
+    folder = _rate(tmp_path / "photos", (1 + 8 * sides[Polarity.POSITIVE]).tolist())
+    assert measure_valence(predictor, folder).spearman == pytest.approx(1)
 
 
 def test_training_pictures_are_left_out_and_unreadable_ones_said(tmp_path, capsys):

@@ -89,8 +89,9 @@ def test_the_most_probable_emotion_is_the_svms() -> None:
     labels = np.arange(60) % 3
     rows = rng.normal(size=(60, 5)) + labels[:, None] * [1.0, 0, 0, 0, 0]
     logs = np.log(fit_svm(rows, labels, 4, 0).predict_proba(rows))
-    decisions = SVC(kernel="linear").fit(rows, labels).decision_function(rows)
-    assert logs.argmax(axis=1).tolist() == decisions.argmax(axis=1).tolist()
+    svm = SVC(kernel="linear", break_ties=True).fit(rows, labels)
+    decisions = svm.decision_function(rows)
+    assert logs.argmax(axis=1).tolist() == svm.predict(rows).tolist()
     ratios = (logs[:, 1:] - logs[:, :1]) / (decisions[:, 1:] - decisions[:, :1])
     assert ratios == pytest.approx(ratios[0, 0], rel=1e-4)
 

@@ -9,7 +9,8 @@ import torch
 from emotion.errors import ConfigError
 from emotion.taxonomy import MIKELS
 from textures import write_textures
-from training.config import TrainingConfig, load_config
+from training.config import TrainingConfig
+from training.config_file import load_config
 from training.data.samples import Sample, read_samples
 from training.experiments.feature_svm import FeatureSvm, Searched
 from training.experiments.frozen import FrozenFeatures

@@ -7,7 +7,7 @@ import pytest
 from emotion.errors import ConfigError
 from emotion.taxonomy import MIKELS
 from study_fakes import NoisyMethod, made_up_folds, made_up_samples
-from training.config import load_config
+from training.config_file import load_config
 from training.experiments.budget import Budget
 from training.experiments.hyper import ALPHAS2, OMEGAS, Sweep, key
 from training.experiments.rows import Row

@@ -49,6 +49,12 @@ def test_both_forms_find_their_pictures(
     assert read_precomputed(file, D).of(samples) == pytest.approx(values, abs=1e-6)
 
 
+def test_empty_lines_of_a_csv_are_none(samples: list[Sample], tmp_path: Path) -> None:
+    file = _csv(tmp_path / "f.csv", "path", [str(sample.path) for sample in samples], values := _values(samples))
+    file.write_text(file.read_text().replace("\n", "\n\n"))
+    assert read_precomputed(file, D).of(samples) == pytest.approx(values, abs=1e-6)
+
+
 def test_they_serve_as_features(samples: list[Sample], tmp_path: Path) -> None:
     rows = np.eye(8, dtype=np.float32)[[sample.label for sample in samples]]
     file = _npz(tmp_path / "f.npz", "sha256", [sample.digest for sample in samples], rows)

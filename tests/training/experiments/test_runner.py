@@ -21,6 +21,11 @@ from training.experiments.runner import run_rows
 from training.experiments.store import Store
 from training.experiments.table import Study
 
+
+class SlowMethod(NoisyMethod):
+    """Another kind."""
+
+
 SAMPLES = made_up_samples()
 FOLDS = made_up_folds(SAMPLES)
 STUDY = Study(name="study", title="A study", source="a source", base="poor")
@@ -55,7 +60,7 @@ def test_what_is_done_is_kept_and_the_same_command_goes_on(tmp_path: Path, capsy
         _run(rows, tmp_path)
     assert "the same command goes on" in capsys.readouterr().err
     assert [_table(tmp_path)[key]["status"] for key in ("poor", "good", "third")] == ["done", "done", "not done yet"]
-    assert "| third | not done yet |" in (tmp_path / "study.md").read_text()
+    assert "| third | not done yet |  |  |  |" in (tmp_path / "study.md").read_text()
     whole = (tmp_path / "rows" / "poor" / "fold0" / "test.npz").stat().st_mtime_ns
     again = _rows(Row("third", "third", NoisyMethod(0.5)))
     text = _run(again, tmp_path)
@@ -73,10 +78,26 @@ def test_more_folds_widen_the_table_and_count_when_fewer_are_asked_for(tmp_path:
     assert _runs(rows) == [2, 2]
     wide = (tmp_path / "study.json").read_bytes()
     rows = _rows()
-    _run(rows, tmp_path, [1])
+    _run(rows, tmp_path, [1])  # what is done of the others stays in the table
     assert _runs(rows) == [0, 0]
     assert (tmp_path / "study.json").read_bytes() == wide
     assert _table(tmp_path)["good"]["folds"] == [0, 1, 2]
+
+
+def test_a_row_is_not_done_by_folds_that_nobody_asked_for(tmp_path: Path) -> None:
+    _run(_rows(), tmp_path, [0])
+    failing = [Row("poor", "poor one", NoisyMethod(1.0, failure=KeyboardInterrupt())), _rows()[1]]
+    with pytest.raises(KeyboardInterrupt):
+        _run(failing, tmp_path, [1, 2])
+    assert _table(tmp_path)["good"]["status"] == "done: 0 of 2 folds"
+
+
+def test_a_time_is_told_once_the_same_kind_of_method_has_taken_some(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(_rows(Row("slow", "slow", SlowMethod(0.5)), Row("slower", "slower", SlowMethod(0.4))), tmp_path)
+    told = [line.rpartition("; ")[2] for line in capsys.readouterr().err.splitlines() if line.startswith("row ")]
+    assert told == ["4 to go", "3 to go", "2 to go", "1 to go, less than a minute"]
 
 
 @pytest.mark.parametrize("failure", [DataError("too few pictures"), ConfigError("no such thing")])
@@ -92,7 +113,11 @@ def test_a_row_that_fails_stops_the_study_with_its_error(tmp_path: Path, failure
 @pytest.mark.parametrize(
     ("rows", "samples", "message"),
     [
-        (_rows(poor=NoisyMethod(0.9)), SAMPLES, r"poor/fold0/result\.json is of other settings; choose another --out"),
+        (
+            _rows(poor=NoisyMethod(0.9)),
+            SAMPLES,
+            r"poor/fold0/result\.json is of other settings \(noise\); choose another",
+        ),
         (_rows(), SAMPLES[:-1], r"poor/fold0/result\.json is of other pictures; choose another --out"),
     ],
 )
@@ -118,6 +143,12 @@ def test_a_damaged_file_is_named_with_what_to_delete(tmp_path: Path) -> None:
         _run(_rows(), tmp_path)
 
 
+def test_a_bundle_that_was_kept_is_not_taken_away_by_a_later_command(tmp_path: Path) -> None:
+    for keep in (True, False):
+        run_rows(STUDY, _rows(), SAMPLES, MIKELS, FOLDS, tmp_path, numbers=[0], keep_bundles=keep, resamples=RESAMPLES)
+        assert (tmp_path / "rows" / "good" / "fold0" / "bundle" / "weights").is_file()
+
+
 @pytest.mark.parametrize("keep", [True, False])
 def test_what_a_training_leaves_is_taken_away_but_a_bundle_that_is_wanted(tmp_path: Path, keep: bool) -> None:
     run_rows(STUDY, _rows(), SAMPLES, MIKELS, FOLDS, tmp_path, numbers=[0], keep_bundles=keep, resamples=RESAMPLES)
@@ -128,7 +159,7 @@ def test_what_a_training_leaves_is_taken_away_but_a_bundle_that_is_wanted(tmp_pa
 def test_a_row_that_cannot_be_had_says_why(tmp_path: Path) -> None:
     text = _run(_rows(Row("gone", "gone one", NotRun("needs --weights"), {"mAP8": 0.9})), tmp_path)
     assert "| gone one | not run: needs --weights |" in text
-    assert "| gone one |  |  | 0.900 |  |" in text, "the source's figure stands there all the same"
+    assert "| gone one | – / – | 0.900 / – |" in text, "the source's figure stands there all the same"
     assert _table(tmp_path)["gone"]["unseen_gallery"] == {}
 
 
@@ -193,6 +224,16 @@ def test_of_several_seeds_the_mean_counts_once_all_folds_are_done(tmp_path: Path
     assert figures.of("many", Setting.UNSEEN_GALLERY)["mAP8"].value == pytest.approx(both, abs=1e-5)
 
 
+def test_a_page_shows_some_figures_and_its_json_all(tmp_path: Path) -> None:
+    """What a page shows of both protocols, its folds and seeds; and no line of it is too wide to read."""
+    text = _run(_rows(), tmp_path, [0, 2])
+    assert "| good one | done | 0, 2 | 1 | 48 |" in text
+    assert "| row | accuracy | mAP8 | mAP2 | NN | P10 | prob_mAP8 |" in text
+    assert "| less poor one | mAP8 | mAP2 | NN |" in text
+    assert max(len(line) for line in text.splitlines() if line.startswith("|")) < 180
+    assert {"FT", "ST", "DCG", "ANMRR", "ece", "macro_f1"} < _table(tmp_path)["good"]["paper_protocol"].keys()
+
+
 def test_the_order_of_the_source_is_held_against_ours(tmp_path: Path) -> None:
     """Source: accuracy poor > good, mAP8 poor < good; a twin of `good` cannot be told from it."""
     twin = Row("twin", "twin of good", NoisyMethod(0.2), {"mAP8": 0.5})
@@ -203,8 +244,13 @@ def test_the_order_of_the_source_is_held_against_ours(tmp_path: Path) -> None:
     assert (reverse["worse"], reverse["better"]) == ("good", "poor")
     by_map = orders["mAP8", "paper_protocol"]
     assert [len(by_map[kind]) for kind in ("confirmed", "reversed", "undecided")] == [2, 0, 1]
-    assert "of what the source has as worse < better: good one < poor one (-0." in text
-    assert "Cannot be told apart here: twin of good < good one." in text
+    assert [f"{order}/{pair['worse']}" for (order, _), found in orders.items() for pair in found["undecided"]] == [
+        "mAP8/twin",
+        "mAP8/twin",
+    ]
+    assert "| accuracy | 1 | 0 | 1 | 0 |" in text
+    assert "| mAP8, unseen gallery | 3 | 2 | 0 | 1 |" in text
+    assert "- accuracy: good one < poor one (-0." in text
 
 
 def _by_digest(scored: Scored) -> Scored:

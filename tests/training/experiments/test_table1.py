@@ -11,7 +11,7 @@ from emotion.network.spec import LITE0, EmbeddingKind, HeadInput
 from emotion.taxonomy import MIKELS
 from fakes import write_gallery
 from training.__main__ import app
-from training.config import EmbeddingLoss, Init, Optimizer
+from training.config import Init, Optimizer
 from training.data.samples import read_samples
 from training.data.splits import fold_parts, make_folds
 from training.experiments.budget import Budget
@@ -19,7 +19,9 @@ from training.experiments.recipes import recipe
 from training.experiments.rows import Row
 from training.experiments.table1 import BASE, SPECS, make_rows, study
 from training.experiments.trained import TrainedMethod, config_of, with_seeds
+from training.loss_settings import EmbeddingLoss
 from training.losses.mining import Mining
+from training.run import fit
 
 TINY = ("network.backbone=test_efficientnet", "network.pretrained=false", "preprocess.size_px=32", "loop.epochs=1")
 
@@ -75,7 +77,7 @@ def test_the_source_has_the_rows_in_the_order_of_its_map() -> None:
         values = [spec.source[place] for spec in SPECS]
         assert values == sorted(values)
     assert min(SPECS, key=lambda spec: spec.source[0]).key == "center"
-    assert study(Budget.QUICK).base == BASE
+    assert study([*_rows().values()]).base == BASE
 
 
 def test_a_setting_counts_in_all_rows_but_unmakes_none() -> None:
@@ -87,6 +89,29 @@ def test_a_setting_counts_in_all_rows_but_unmakes_none() -> None:
     assert configs["center"].network.head_input is HeadInput.EMBEDDING
     with pytest.raises(ConfigError, match=r"loss\.alpha2 does nothing with loss\.embedding=none"):
         _rows(Budget.QUICK, "loss.alpha2=0.3")
+
+
+@pytest.mark.parametrize(
+    ("sets", "words"),
+    [
+        ((), ["160 pixels, 12 epochs", "adamw", "w = 0.7", "w = 0.5"]),
+        (("loss.w=0.3", "loop.epochs=3"), ["3 epochs", "w = 0.3", "Set by hand", "`loss.w=0.3`, `loop.epochs=3`"]),
+    ],
+    ids=str,
+)
+def test_the_page_says_what_was_run(sets: tuple[str, ...], words: list[str]) -> None:
+    notes = "\n".join(study([*_rows(Budget.QUICK, *sets).values()], sets).notes)
+    assert LITE0 in notes
+    assert [word for word in words if word not in notes] == []
+
+
+def test_a_bundle_that_may_know_the_test_pictures_is_no_start(tmp_path: Path) -> None:
+    write_gallery(tmp_path / "gallery", 32, ("awe", "contentment", "fear", "sadness"))
+    samples = read_samples(tmp_path / "gallery", MIKELS).samples
+    sets = (*TINY, "data.batch_size=16", "data.min_per_class=4", "network.sv_init=random")
+    bundle, _, _ = fit(recipe("default", Budget.QUICK, sets=sets), samples, tmp_path / "run", data_name="gallery")
+    with pytest.raises(ConfigError, match=r"network\.start: .*may know their test pictures; `experiment transfer`"):
+        make_rows(Budget.QUICK, backbone="test_efficientnet", sets=[f"network.start={bundle.path}", TINY[2]])
 
 
 def test_a_trained_row_goes_through_the_predictor(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from emotion.runtime import Device
 from emotion.taxonomy import MIKELS, read_taxonomy
 from fakes import FakeRuntime, tiny_bundle, write_gallery
 from study_fakes import made_up_samples
-from training.config import Init, load_config
+from training.config import Init
+from training.config_file import load_config
 from training.data.samples import Sample, read_samples
 from training.experiments import transfer
 from training.experiments.budget import Budget

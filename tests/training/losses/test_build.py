@@ -11,7 +11,8 @@ from conftest import ROOT
 from emotion.network.net import Outputs
 from emotion.taxonomy import MIKELS
 from emotion.torch_runtime import cuda_is_available
-from training.config import EmbeddingLoss, LossConfig, load_config
+from training.config_file import load_config
+from training.loss_settings import EmbeddingLoss, LossConfig
 from training.losses.build import build_loss
 from training.losses.multi_task import MultiTaskLoss
 

@@ -44,13 +44,15 @@ def test_the_experiment_prints_and_writes_its_table(tmp_path: Path, given: list[
     assert done.exit_code == 0
     assert (tmp_path / "out/multilabel.md").read_text().strip() in done.stdout
     content = json.loads((tmp_path / "out/multilabel.json").read_text())
-    assert (content["taxonomy"], content["seeds"], len(content["rows"])) == ("plutchik", [1], 11)
+    assert (content["taxonomy"], content["seeds"], len(content["rows"])) == ("plutchik", [1], 12)
     assert content["counts"]["joy"] == 20
 
 
 def test_a_model_is_trained_once(tmp_path: Path, given: list[str]) -> None:
     out = tmp_path / "run"
     command = ["fit-multilabel", *given, "--out", str(out), "--method", "bce", "--epochs", "2"]
+    with pytest.raises(ConfigError, match="--margin is for --method triplet"):
+        call(*command, "--margin", "2")
     assert call(*command).exit_code == 0
     bundle = load_bundle(out / "bundle")
     assert bundle.dim == 256
