@@ -18,6 +18,7 @@ from training.data.loader import single_pass_loader
 from training.data.samples import Sample
 from training.data.views import FixedViews, View
 from training.experiments.feature_svm import Describe
+from training.experiments.weights import named_weights
 from training.run import pick_device
 
 BATCH_SIZE = 32
@@ -41,7 +42,7 @@ class FrozenFeatures:
             "kind": "frozen",
             "backbone": network.backbone,
             "deepest": network.sentiment_vector.deepest.value,
-            "weights": None if network.weights is None else str(network.weights),
+            "weights": named_weights(network.weights),
             "seed": None if network.pretrained else self.config.seed,
             "preprocess": self.config.preprocess.model_dump(mode="json"),
         }

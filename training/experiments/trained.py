@@ -10,6 +10,7 @@ from training.config import TrainingConfig
 from training.data.samples import Sample
 from training.evaluation.evaluate import score
 from training.experiments.rows import FoldScores, Row
+from training.experiments.weights import named_weights
 from training.run import fit
 
 
@@ -23,8 +24,10 @@ class TrainedMethod:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The whole configuration."""
-        settings = {"method": "trained", "config": self.config.model_dump(mode="json")}
+        """The whole configuration, ImageNet weights by their content."""
+        config = self.config.model_dump(mode="json")
+        config["network"]["weights"] = named_weights(self.config.network.weights)
+        settings = {"method": "trained", "config": config}
         return settings | ({"searched": sorted(s.digest for s in self.searched)} if self.searched else {})
 
     def score_fold(self, train: Sequence[Sample], test: Sequence[Sample], folder: Path) -> FoldScores:

@@ -22,13 +22,16 @@ PLAIN = Taxonomy(name="plain", emotions=tuple(Emotion(name=f"e{i}") for i in ran
 ROBUSTNESS = {"change": "grey", "accuracy": 0.5, "same_emotion": 0.75, "moved": 0.25, "kept_neighbours": 0.625}
 
 
-def _bundle(tmp_path: Path, config: dict[str, Any] | None = None, **changes: Any) -> Path:
+def _bundle(
+    tmp_path: Path, config: dict[str, Any] | None = None, started_from: str | None = None, **changes: Any
+) -> Path:
     provenance = Provenance(
         created=datetime(2026, 1, 1, tzinfo=UTC),
         version="0.0.0",
         config={"seed": 0} | (config or {}),
         data="painted",
         n_training_pictures=47,
+        started_from=started_from,
     )
     return tiny_bundle(tmp_path / "bundle", provenance=provenance, name="mine", **changes).path
 
@@ -72,6 +75,12 @@ def test_every_line_of_a_table_has_as_many_cells_as_its_head(tmp_path: Path) -> 
     assert len(tables) == 8
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1, table
+
+
+def test_a_model_that_began_as_another_says_so(tmp_path: Path) -> None:
+    write_run(tmp_path / "cv")
+    text = _card(tmp_path, _bundle(tmp_path, started_from="0123456789abcdef"))
+    assert "47 pictures, 2026-01-01, starting from the model `0123456789abcdef` |\n" in text
 
 
 def test_a_recipe_that_differs_is_told(tmp_path: Path) -> None:
