@@ -5,8 +5,13 @@ GALLERY ?=
 DEMO_VENV := .venv-demo
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH_VENV := .venv-bench
+ALTERNATIVES_VENV := .venv-alternatives
+ONLY ?=
+MISSING ?=
+DATA ?=
 
-.PHONY: demo test test-slow check clean help
+.PHONY: demo test test-slow check bench clean help
 
 help: ## Show these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,8 +32,11 @@ check: $(VENV)/.installed ## Lint, types, import contracts, Dockerfile
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 
+bench: $(BENCH_VENV)/.installed $(ALTERNATIVES_VENV)/.installed ## Measure, on a quiet machine, and write docs/benchmarks.md; ONLY=predictor, MISSING=1 goes on, DATA=photos
+	$(BENCH_VENV)/bin/python -m benchmarks $(addprefix --only ,$(ONLY)) $(if $(MISSING),--missing) $(if $(DATA),--data "$(DATA)")
+
 clean: ## Remove environments, caches and the demo's files
-	rm -rf $(VENV) $(DEMO_VENV) .demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DEMO_VENV) $(BENCH_VENV) $(ALTERNATIVES_VENV) .demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(DEMO_VENV)/.installed: pyproject.toml
@@ -41,4 +49,16 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e ".[cpu,training,experiments]" --group dev
+	@touch $@
+
+$(BENCH_VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(BENCH_VENV)/bin/python -m pip install --quiet -e ".[cpu,training,experiments]" --group bench
+	@touch $@
+
+$(ALTERNATIVES_VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(ALTERNATIVES_VENV)
+	$(ALTERNATIVES_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(ALTERNATIVES_VENV)/bin/python -m pip install --quiet -e ".[cpu]" --group alternatives
 	@touch $@

@@ -26,12 +26,14 @@ from emotion.taxonomy import MIKELS
 from training.loss_settings import EmbeddingLoss, LossConfig
 from training.losses.build import build_loss
 from training.losses.mining import Mining
+from training.losses.multi_label import MultiLabelTripletLoss
 
 DIM: Final = 680
 SPREAD: Final = 1.5
 """Of the pictures around their emotion, against the distance of two emotions: a model halfway through its training."""
 BAR: Final = "TripletMarginLoss, semi-hard"
-OURS: Final = ("sentiment", "adaptive", "triplet", "hierarchical_ap", "center")
+MULTI_LABEL: Final = "multi-label triplet"
+OURS: Final = ("sentiment", "adaptive", "triplet", "hierarchical_ap", "center", MULTI_LABEL)
 
 Step = Callable[[Tensor], Tensor]
 """From embeddings to the loss."""
@@ -88,7 +90,7 @@ def steps(labels: Tensor) -> dict[str, Step]:
                     found[f"{name}, {mining}"] = _step(LossConfig(embedding=name, mining=mining), labels)
             case _:
                 found[name.value] = _step(LossConfig(embedding=name), labels)
-    return found
+    return found | {MULTI_LABEL: _multi_label_step(labels)}
 
 
 def interleaved(embedding: Tensor, losses: dict[str, Step], rounds: int) -> dict[str, list[float]]:
@@ -136,6 +138,15 @@ def _step(config: LossConfig, labels: Tensor) -> Step:
     logits = torch.zeros(len(labels), len(MIKELS.emotions))
     generator = torch.Generator().manual_seed(0)
     return lambda embedding: loss.on_embedding(embedding, logits, labels, generator)
+
+
+def _multi_label_step(labels: Tensor) -> Step:
+    """Each picture has its emotion and two others, drawn at random."""
+    loss, generator = MultiLabelTripletLoss(), torch.Generator().manual_seed(0)
+    n_emotions = len(MIKELS.emotions)
+    others = torch.rand(len(labels), n_emotions, generator=generator).topk(2).indices
+    several = torch.zeros(len(labels), n_emotions).scatter(1, torch.cat([labels[:, None], others], dim=1), 1.0)
+    return lambda embedding: loss(embedding, several, generator)
 
 
 def _bar(labels: Tensor) -> Step:

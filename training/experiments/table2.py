@@ -53,7 +53,8 @@ FINE_TUNED: Final[Mapping[str, tuple[str, str]]] = {
 NOTES: Final = (
     "Descriptors and untouched networks: a linear SVM (C = 1) on standardised features after PCA gives the accuracy. "
     "Searched are the descriptors themselves, and of a network what the SVM reads; both at length 1. Fine-tuned rows "
-    "are those of `table1`, and a folder that both commands write shares them.",
+    "are those of `table1`, and a folder that both commands write shares them; one that names another network has the "
+    "same recipe on it.",
     "The paper's figures stand beside the rows of its GoogLeNet and, where GoogLeNet is not run, also beside those of "
     "the network in its place.",
 )
