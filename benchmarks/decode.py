@@ -46,7 +46,8 @@ def _against_decoders(predictor: Predictor, pictures: list[bytes], size: Size, o
     seconds = interleaved(contenders, rounds=options.pick(20, 2), calls=len(pictures))
     fastest = min(others, key=lambda name: in_ms(seconds[name]))
     found = ratio(seconds[OURS], seconds[fastest])
-    detail = f"{in_ms(seconds[OURS]):.1f} ms against {in_ms(seconds[fastest]):.1f} of {fastest}; {found.spread}"
+    detail = f"{in_ms(seconds[OURS]):.1f} ms against {in_ms(seconds[fastest]):.1f} of {fastest}"
+    detail += f", the fastest of {', '.join(others)}; {found.spread}"
     what = "12 MP JPEG, decode + resize + normalise: time against the fastest reduced decoder's decoding alone"
     row = Row(what=what, bar=_NEAR_DECODER, measured=found.median, unit="x", detail=detail)
     series = {name: [in_ms(times)] for name, times in seconds.items()}

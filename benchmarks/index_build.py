@@ -66,8 +66,8 @@ def _embed(entries: list[CatalogEntry], store: Path, predictor: Predictor) -> in
 def _decode(paths: list[Path], predictor: Predictor) -> None:
     """What becomes of the pixels costs nothing: they are dropped."""
     with ThreadPoolExecutor(N_DECODERS) as pool:
-        for start_ in range(0, len(paths), BATCH_SIZE):
-            list(pool.map(predictor.prepare, paths[start_ : start_ + BATCH_SIZE]))
+        for _ in pool.map(predictor.prepare, paths):
+            pass
 
 
 def _infer(n: int, predictor: Predictor) -> None:

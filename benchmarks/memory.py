@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from benchmarks.command import Options, start
 from benchmarks.load import Load, load
 from benchmarks.pictures import SMALL, described, write_jpegs
-from benchmarks.processes import Server, free_port, service_command, serving
+from benchmarks.processes import Server, free_port, highest_memory, service_command, serving
 from benchmarks.results import Bar, Chart, ChartKind, Findings, Row, Sense
 from benchmarks.stores import made_up_store
 from emotion.bundle import load_bundle
@@ -27,10 +27,13 @@ class Sample(NamedTuple):
 
     answered: int
     rss_mb: float
+    """When they were answered."""
+    highest_mb: float
+    """While they were."""
 
 
 def measure(options: Options) -> Findings:
-    """Searches without a pause; memory is read between them, some seconds apart."""
+    """Searches, with a short pause every few seconds; memory is read in the pauses, and while they run."""
     count, wanted = options.pick(GALLERY, 300), options.pick(REQUESTS, 20)
     n_pictures = options.pick(64, 8)
     with tempfile.TemporaryDirectory(prefix="feelalike-memory-") as name:
@@ -49,17 +52,18 @@ def _samples(server: Server, pictures: Path, wanted: int, seconds: float) -> lis
     samples = []
     answered = 0
     while answered < wanted:
-        found: Load = load(server.port, pictures, seconds=seconds, clients=CLIENTS)
+        with highest_memory(server) as highest:
+            found: Load = load(server.port, pictures, seconds=seconds, clients=CLIENTS)
         answered += round(found.per_s * seconds)
-        samples.append(Sample(answered, server.rss_mb))
+        samples.append(Sample(answered, server.rss_mb, highest[0]))
     return samples
 
 
 def _rows(samples: list[Sample], idle_mb: float) -> list[Row]:
     """Growth is counted from the first sample: by then every thread and every batch size had its memory."""
-    first, last, highest = samples[0], samples[-1], max(one.rss_mb for one in samples)
+    first, last, highest = samples[0], samples[-1], max(one.highest_mb for one in samples)
     growth = f"{first.rss_mb:.0f} MB after {first.answered:,} requests, {last.rss_mb:.0f} after {last.answered:,}"
-    resident = f"highest of {len(samples)} readings; before the first request {idle_mb:.0f} MB"
+    resident = f"the highest while requests ran; before the first {idle_mb:.0f} MB"
     return [
         Row(what="memory of the CPU service, resident", bar=_RESIDENT, measured=highest, unit="MB", detail=resident),
         Row(

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ HOST: Final = "127.0.0.1"
 START_TIMEOUT_S: Final = 120.0
 _STOP_TIMEOUT_S: Final = 20.0
 _POLL_S: Final = 0.005
+_SAMPLE_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,36 @@ def serving(
             _stop(process)
 
 
+def end_in_order() -> None:
+    """From now on Ctrl-C and SIGTERM end this program once, by way of every `finally`; a second one is ignored."""
+
+    def end(_number: int, _frame: object) -> None:
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, end)
+
+
+@contextlib.contextmanager
+def highest_memory(server: Server) -> Iterator[list[float]]:
+    """A list whose one value, in MB, grows to the highest resident memory seen inside the block."""
+    highest, over = [server.rss_mb], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_SAMPLE_S):
+            highest[0] = max(highest[0], server.rss_mb)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield highest
+    finally:
+        over.set()
+        thread.join()
+
+
 def service_command(bundle: Path, store: Path, port: int) -> list[str | Path]:
     """The service as a user starts it."""
     where: list[str | Path] = ["--bundle", bundle, "--store", store, "--port", str(port), "--device", "cpu"]
@@ -115,16 +147,30 @@ def _answers(port: int, path: str) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """The whole session: some servers start workers that outlive them."""
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
+    """All that it started: some servers have workers, in sessions of their own, that outlive them."""
+    workers = _handles(_family(process.pid)[1:])
     try:
+        process.terminate()
         process.wait(_STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(worker, signal.SIGKILL)
+            os.close(worker)
+
+
+def _handles(pids: Sequence[int]) -> list[int]:
+    """Of processes; unlike its number, a handle never comes to mean another process."""
+    handles = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            handles.append(os.pidfd_open(pid))
+    return handles
 
 
 def _family(pid: int) -> list[int]:

@@ -67,7 +67,7 @@ def _config(options: Options, *overrides: str) -> TrainingConfig:
 
 
 def _loader_row(config: TrainingConfig, options: Options, needed_per_s: float) -> Row:
-    """The default number of workers, in later epochs: the first decodes every picture, the others read them decoded."""
+    """The best number of workers, in later epochs: the first decodes every picture, the others read them decoded."""
     with tempfile.TemporaryDirectory(prefix="feelalike-loader-") as folder:
         data = options.data
         if data is None:
@@ -79,7 +79,7 @@ def _loader_row(config: TrainingConfig, options: Options, needed_per_s: float) -
     delivered = float(best["later_per_s"])
     detail = f"{delivered:.0f} pictures/s with {best['n_workers']} workers, a step takes {needed_per_s:.0f}/s"
     detail += f"; in the first epoch, which decodes, {best['first_per_s']:.0f}/s"
-    what = "loader: pictures delivered, against what the step takes"
+    what = "loader: pictures delivered from the second epoch on, against what the step takes"
     return Row(what=what, bar=_LOADER, measured=delivered / needed_per_s, unit="x", detail=detail)
 
 
