@@ -11,7 +11,8 @@ import typer
 
 from benchmarks.charts import draw
 from benchmarks.page import write_page
-from benchmarks.results import RESULTS, read_results, result_file
+from benchmarks.processes import end_in_order
+from benchmarks.results import RESULTS, read_result, read_results, result_file
 from emotion.console import run, say
 from emotion.errors import FeelalikeError
 
@@ -38,7 +39,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(
     only: Annotated[list[Name] | None, typer.Option(help="Only this one; may be given again.")] = None,
-    missing: Annotated[bool, typer.Option("--missing", help="Only those without a result yet.")] = False,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Only those without a result; quick ones are none.")
+    ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: shows that it works, no more.")] = False,
     data: Annotated[Path | None, typer.Option(help="A folder of photos; painted pictures if left out.")] = None,
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
@@ -56,20 +59,33 @@ def main(
 
       python -m benchmarks --quick --results quick --page quick/benchmarks.md
     """
-    if quick and PAGE.resolve() == page.resolve():
+    if quick and (PAGE.resolve() == page.resolve() or RESULTS.resolve() == results.resolve()):
         raise FeelalikeError("--quick is for trying it out: name another page with --page, a folder with --results")
-    chosen = [name for name in only or Name if not (missing and result_file(results, name).exists())]
+    chosen = [name for name in only or Name if not (missing and is_done(name, results, quick=quick))]
     failed = [name for name in chosen if not measure(name, results, quick=quick, data=data)]
     write(results, page)
     if failed:
         raise FeelalikeError(f"failed: {', '.join(failed)}; their rows are missing or from a run before")
 
 
+def is_done(name: Name, results: Path, *, quick: bool) -> bool:
+    """Whether there is a result that counts; raises DataError for a damaged one."""
+    file = result_file(results, name)
+    return file.exists() and (quick or not read_result(file).quick)
+
+
 def measure(name: Name, results: Path, *, quick: bool, data: Path | None) -> bool:
     """Run one benchmark in a process of its own; says whether it ended well."""
     say(f"== {name}")
     command = [sys.executable, "-m", f"benchmarks.{name}", "--out", str(results), *_options(quick, data)]
-    return subprocess.run(command, check=False).returncode == 0
+    process = subprocess.Popen(command)
+    try:
+        return process.wait() == 0
+    except KeyboardInterrupt:
+        # subprocess.run would kill it within a moment, before it has ended its servers and removed its files.
+        process.terminate()
+        process.wait()
+        raise
 
 
 def write(results: Path, page: Path) -> None:
@@ -90,4 +106,5 @@ def _options(quick: bool, data: Path | None) -> Sequence[str]:
 
 
 if __name__ == "__main__":
+    end_in_order()
     run(app)

@@ -1,5 +1,6 @@
 """The command line that all benchmarks share."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +10,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import noise_now, this_machine
-from benchmarks.results import RESULTS, Findings, Result, shown, utc_now
+from benchmarks.machine import noise_now, this_commit, this_machine
+from benchmarks.processes import end_in_order
+from benchmarks.results import QUICK_RESULTS, RESULTS, Findings, Result, shown, utc_now
 from demo.up import MODELS, shipped_bundle
 from emotion.console import run, say
+from service.settings import ServiceSettings, variable
 
 
 class Options(NamedTuple):
@@ -40,19 +43,29 @@ def start(name: str, title: str, measure: Measure) -> None:
         bundle: Annotated[Path | None, typer.Option(help="The model; the shipped one if left out.")] = None,
         data: Annotated[Path | None, typer.Option(help="A folder of photos; painted pictures if left out.")] = None,
         quick: Annotated[bool, typer.Option("--quick", help="Small sizes: shows that it works, no more.")] = False,
-        out: Annotated[Path, typer.Option(help="Folder for the result.")] = RESULTS,
+        out: Annotated[
+            Path | None, typer.Option(help=f"Folder for the result; {RESULTS} if left out, its quick with --quick.")
+        ] = None,
     ) -> None:
+        forget_settings()
         options = Options(bundle or shipped_bundle(MODELS), data, quick)
         result = measured(name, title, measure, options)
         show(result)
-        say(f"written to {result.save(out)}")
+        say(f"written to {result.save(out or (QUICK_RESULTS if quick else RESULTS))}")
 
+    end_in_order()
     run(app)
+
+
+def forget_settings() -> None:
+    """Take the service's settings out of the environment: what it is held to would not have them."""
+    for name in ServiceSettings.model_fields:
+        os.environ.pop(variable(name), None)
 
 
 def measured(name: str, title: str, measure: Measure, options: Options) -> Result:
     """Run a benchmark and note when and where that was."""
-    noise, started, clock = noise_now(), utc_now(), time.monotonic()
+    commit, noise, started, clock = this_commit(), noise_now(), utc_now(), time.monotonic()
     if noise.warning:
         say(f"warning: {noise.warning}")
     findings = measure(options)
@@ -63,6 +76,7 @@ def measured(name: str, title: str, measure: Measure, options: Options) -> Resul
         started=started,
         seconds=round(time.monotonic() - clock, 1),
         machine=this_machine(),
+        commit=commit,
         noise=noise,
         workload=findings.workload,
         rows=findings.rows,

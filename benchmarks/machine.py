@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +15,7 @@ BUSY_SHARE: Final = 0.1
 """Of the cores: above it something else is running."""
 _LOOK_S: Final = 2.0
 THREAD_LIMITS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_CODE: Final = ("*.py", "pyproject.toml", "models")
 PACKAGES: Final = ("openvino", "faiss-cpu", "torch", "numpy", "pillow", "fastapi", "uvicorn")
 
 
@@ -84,6 +86,12 @@ def this_machine() -> Machine:
     )
 
 
+def this_commit() -> str:
+    """What code was measured: the commit, with a plus where files differ from it; empty outside a checkout."""
+    commit = _git("rev-parse", "--short", "HEAD")
+    return commit + "+" if commit and _git("status", "--porcelain", "--", *_CODE) else commit
+
+
 def noise_now(look_s: float = _LOOK_S) -> Noise:
     """What goes on while we wait for a moment."""
     load, before = os.getloadavg()[0], _cpu_times()
@@ -113,6 +121,16 @@ def _cpu_times() -> list[int]:
 
 def _read(file: Path) -> str:
     return file.read_text() if file.exists() else ""
+
+
+def _git(*arguments: str) -> str:
+    """What a command that only looks prints; empty where it fails."""
+    folder = Path(__file__).parents[1]
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def _field(text: str, name: str) -> str:

@@ -8,9 +8,10 @@ from benchmarks.results import Result, Row, shown
 
 _HEAD = """# Benchmarks
 
-`make bench` measures what is below and writes this page; `make bench ONLY=predictor` measures one part anew. A bar in
-`x` or `%` is a ratio of two things that took turns in one run, and the figure is the median of the rounds. Pictures are
-painted and vectors made up, so nothing has to be fetched; `make bench DATA=photos` measures with your own pictures.
+`make bench` measures what is below and writes this page; `make bench ONLY=predictor` measures one part anew. A
+time or a throughput in `x` or `%` is a ratio of two things that took turns in one run, and the figure is the median of
+the rounds; only the training loader is measured after the step that it feeds. Pictures are painted and vectors made
+up, so nothing has to be fetched; `make bench DATA=photos` measures with your own pictures.
 """
 
 
@@ -36,6 +37,9 @@ def _warnings(results: Sequence[Result]) -> list[str]:
     quick = ", ".join(result.name for result in results if result.quick)
     lines = [f"> **Warning**: {quick}: measured with `--quick`; these figures mean nothing."] if quick else []
     lines += [f"> **Warning**: {result.name}: {result.noise.warning}." for result in results if result.noise.warning]
+    if len({result.commit for result in results}) > 1:
+        commits = ", ".join(f"{result.name} {result.commit or 'unknown'}" for result in results)
+        lines.append(f"> **Warning**: parts were measured at different commits: {commits}.")
     return ["\n>\n".join(lines)] if lines else []
 
 
@@ -48,12 +52,18 @@ def _machines(results: Sequence[Result]) -> str:
         versions = ", ".join(f"{name} {number}" for name, number in facts.versions.items())
         days = sorted({result.started.date().isoformat() for result in mine})
         loads = ", ".join(f"{result.name} {result.noise.load:.2f} ({result.noise.busy:.2f})" for result in mine)
+        when = " and ".join(days) + _commits(mine)
         parts.append(
             f"Machine: {facts.cpu}, {facts.cores} cores, {facts.memory_gb:g} GB of memory, bf16: {facts.bf16_units}. "
-            f"Python {facts.python}, {versions}. Measured on {' and '.join(days)}; load average (and cores kept "
+            f"Python {facts.python}, {versions}. Measured on {when}; load average (and cores kept "
             f"busy by others) when each part began: {loads}."
         )
     return "\n\n".join(parts)
+
+
+def _commits(results: Sequence[Result]) -> str:
+    known = sorted({result.commit for result in results if result.commit})
+    return f" at commit {' and '.join(known)}" if known else ""
 
 
 def _summary(results: Sequence[Result]) -> str:

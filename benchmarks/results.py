@@ -12,6 +12,8 @@ from benchmarks.machine import Machine, Noise
 from emotion.errors import DataError
 
 RESULTS: Final = Path("benchmarks/results")
+QUICK_RESULTS: Final = Path("benchmarks/results/quick")
+"""Apart: figures that mean nothing must not replace those that do."""
 
 
 class _Record(BaseModel):
@@ -109,6 +111,8 @@ class Result(_Record):
     started: datetime
     seconds: float
     machine: Machine
+    commit: str = ""
+    """Of the code when it began, with a plus where files differed from it."""
     noise: Noise
     workload: str
     """What was measured, in a sentence."""

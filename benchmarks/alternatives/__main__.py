@@ -44,7 +44,8 @@ def measure(options: Options) -> Findings:
     """Every server is started for its turn, warmed up, loaded and ended: none has to share the cores with another."""
     n_pictures, clients = options.pick(64, 8), (4,) if options.quick else CLIENTS
     python = alternatives_python()
-    names = [OURS, *(name for name, (package, _, _) in MODULES.items() if has_package(python, package))]
+    versions = {name: package_version(python, package) for name, (package, _, _) in MODULES.items()}
+    names = [OURS, *(name for name, version in versions.items() if version)]
     found: Rounds = {name: {n: [] for n in clients} for name in names}
     with tempfile.TemporaryDirectory(prefix="feelalike-alternatives-") as name:
         folder = Path(name)
@@ -54,7 +55,8 @@ def measure(options: Options) -> Findings:
             for server in rotated(names, number):
                 for n, one in _turn(server, python, folder, options, clients).items():
                     found[server][n].append(one)
-    workload = f"/classify, {described(n_pictures, SMALL, options.data)}, forms, fp32, closed loops"
+    workload = f"/classify, {described(n_pictures, SMALL, options.data)}, forms, fp32, closed loops; "
+    workload += ", ".join(f"{MODULES[name][0]} {versions[name]}" for name in names[1:])
     return Findings(workload=workload, rows=_rows(found, clients), charts=[_chart(found, clients)])
 
 
@@ -63,10 +65,10 @@ def alternatives_python() -> Path:
     return PYTHON.absolute() if PYTHON.exists() else Path(sys.executable)
 
 
-def has_package(python: Path, package: str) -> bool:
-    """Whether an interpreter can find a package."""
-    script = f"import sys, importlib.util; sys.exit(importlib.util.find_spec({package!r}) is None)"
-    return subprocess.run([python, "-c", script], check=False).returncode == 0
+def package_version(python: Path, package: str) -> str:
+    """Of a package that an interpreter can find; empty when it cannot."""
+    script = f"from importlib.metadata import version; print(version({package!r}))"
+    return subprocess.run([python, "-c", script], check=False, capture_output=True, text=True).stdout.strip()
 
 
 def _turn(server: str, python: Path, folder: Path, options: Options, clients: tuple[int, ...]) -> dict[int, Load]:
@@ -83,7 +85,8 @@ def _turn(server: str, python: Path, folder: Path, options: Options, clients: tu
     }
     seconds = options.pick(10, 3)
     with serving(command, port, folder / "server.log", ready=ready, environment=environment):
-        load(port, folder / "pictures", seconds=options.pick(5, 3), path="/classify", clients=4, form=True)
+        # With as many clients as come later: a batch of a size not seen before would cost its server a slow answer.
+        load(port, folder / "pictures", seconds=options.pick(5, 3), path="/classify", clients=max(clients), form=True)
         return {
             n: load(port, folder / "pictures", seconds=seconds, path="/classify", clients=n, form=True) for n in clients
         }
@@ -104,13 +107,19 @@ def _rows(found: Rounds, clients: tuple[int, ...]) -> list[Row]:
             p99_detail = (
                 f"{median(one.p99_ms for one in ours):.0f} ms against {median(one.p99_ms for one in theirs):.0f}"
             )
-            broken = sum(one.broken for one in theirs)
-            rate_detail += f"; {broken} of their answers were errors" if broken else ""
+            rate_detail += _errors("our", ours) + _errors("their", theirs)
             rows.append(
                 Row(what=rate, bar=_AHEAD, measured=rates.median, unit="x", detail=f"{rate_detail}; {rates.spread}")
             )
             rows.append(Row(what=wait, bar=_LOWER, measured=p99.median, unit="x", detail=f"{p99_detail}; {p99.spread}"))
     return rows
+
+
+def _errors(whose: str, loads: list[Load]) -> str:
+    """Answers that are in neither the throughput nor the p99; refusals are counted a second."""
+    broken, refused = sum(one.broken for one in loads), median(one.refused_per_s for one in loads)
+    text = f"; {broken} of {whose} answers were errors" if broken else ""
+    return text + (f"; {refused:.1f}/s of {whose} answers were refusals" if refused else "")
 
 
 def _missing(what: str, bar: Bar) -> Row:

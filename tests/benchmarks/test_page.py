@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.__main__ import PAGE, Name, app, write
+from benchmarks.__main__ import PAGE, Name, app, is_done, write
 from benchmarks.machine import Machine, Noise, busy_cores, noise_now, this_machine
 from benchmarks.page import page
 from benchmarks.results import Bar, Chart, ChartKind, Result, Row, Sense, read_result, read_results, shown
@@ -114,6 +114,14 @@ def test_the_page_tells_machines_apart() -> None:
     assert "when each part began: decode 0.05 (0.01)." in text
 
 
+def test_the_page_warns_of_parts_measured_at_different_commits() -> None:
+    text = page([result(commit="1a2b3c"), result(name="decode", commit="4d5e6f+")], Path("i"))
+    assert "> **Warning**: parts were measured at different commits: predictor 1a2b3c, decode 4d5e6f+." in text
+    text = page([result(commit="1a2b3c"), result(name="decode", commit="1a2b3c")], Path("i"))
+    assert "Measured on 2026-01-02 at commit 1a2b3c; load" in text
+    assert "Warning" not in text
+
+
 @pytest.mark.parametrize(
     ("noise", "quiet"),
     [
@@ -194,9 +202,19 @@ def test_what_is_done_is_not_measured_again(tmp_path) -> None:
     assert (tmp_path / "page.md").read_text().count("## Predictor") == len(Name)
 
 
-def test_quick_figures_never_reach_the_docs(monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("quick", "run_quick", "done"), [(False, False, True), (True, False, False), (True, True, True)]
+)
+def test_a_quick_result_is_as_good_as_missing(tmp_path, quick: bool, run_quick: bool, done: bool) -> None:
+    assert not is_done(Name.PREDICTOR, tmp_path, quick=run_quick)
+    result(quick=quick).save(tmp_path)
+    assert is_done(Name.PREDICTOR, tmp_path, quick=run_quick) is done
+
+
+@pytest.mark.parametrize("options", [["--page", str(PAGE), "--results", "quick"], ["--page", "quick/page.md"]])
+def test_quick_figures_never_reach_the_docs_nor_the_results(monkeypatch, options: list[str]) -> None:
     monkeypatch.chdir(ROOT)
-    done = CliRunner().invoke(app, ["--quick", "--page", str(PAGE)])
+    done = CliRunner().invoke(app, ["--quick", *options])
     assert isinstance(done.exception, FeelalikeError)
 
 

@@ -1,10 +1,14 @@
+import os
 from io import BytesIO
 
 import pytest
 from PIL import Image
 
-from benchmarks.bare import open_stages
+from benchmarks import overload
+from benchmarks.bare import Stages, open_stages, throughput
+from benchmarks.command import forget_settings
 from benchmarks.decode import reduced_decoders
+from benchmarks.load import Load
 from benchmarks.pictures import SMALL, jpegs, write_jpegs
 from benchmarks.stores import made_up_store
 from emotion.bundle import load_bundle
@@ -51,6 +55,36 @@ def test_a_made_up_store_is_searched_as_any_other(tmp_path, shipped_bundle) -> N
     stages = open_stages(shipped_bundle, store.root)
     assert stages.search(stages.snapshot.vectors[7]) == 10
     assert store.catalog.get(stages.snapshot.ids[7]).label is not None
+
+
+def test_a_search_that_fails_is_not_counted(tmp_path, shipped_bundle) -> None:
+    store = made_up_store(tmp_path / "store", load_bundle(shipped_bundle), 50)
+    stages = open_stages(shipped_bundle, store.root)
+    broken = Stages(stages.predictor, None, stages.snapshot, stages.settings)  # no catalog to ask
+    with pytest.raises(AttributeError, match="catalog"):
+        throughput(broken, jpegs(2, (64, 48)), seconds=0.01)
+
+
+def test_overload_without_a_refusal_is_not_a_quick_refusal() -> None:
+    def load(per_s: float, refused_p50_ms: float) -> Load:
+        return Load(per_s, 0.0, 0, 10.0, 20.0, refused_p50_ms, 0.1)
+
+    silent = overload.Round(load(10.0, float("nan")), load(9.5, float("nan")), 300.0)
+    share, refusal, memory = overload._rows([silent, silent])
+    assert share.measured == pytest.approx(95)
+    assert (refusal.measured, refusal.detail) == (None, "nothing was refused")
+    assert memory.measured == 1
+    refusing = silent._replace(overload=load(9.5, 20.0))
+    assert overload._rows([silent, refusing])[1].measured == 20.0
+    assert not overload._REFUSAL.is_reached(20.0)  # "in less than 20 ms"
+
+
+def test_settings_of_the_environment_do_not_reach_the_service(monkeypatch) -> None:
+    monkeypatch.setenv("FEELALIKE_PRECISION", "bf16")
+    monkeypatch.setenv("FEELALIKE_TEST_DATA", "somewhere")
+    forget_settings()
+    assert "FEELALIKE_PRECISION" not in os.environ
+    assert "FEELALIKE_TEST_DATA" in os.environ
 
 
 def test_made_up_vectors_must_fit_the_bundle(tmp_path) -> None:
