@@ -114,6 +114,7 @@ def test_a_bundle_that_may_know_the_test_pictures_is_no_start(tmp_path: Path) ->
         make_rows(Budget.QUICK, backbone="test_efficientnet", sets=[f"network.start={bundle.path}", TINY[2]])
 
 
+@pytest.mark.slow
 def test_a_trained_row_goes_through_the_predictor(tmp_path: Path) -> None:
     write_gallery(tmp_path / "gallery", 32, ("awe", "contentment", "fear", "sadness"))
     samples = read_samples(tmp_path / "gallery", MIKELS).samples
