@@ -8,14 +8,13 @@ import typer
 from emotion.console import say
 from emotion.network.spec import LITE0
 from emotion.runtime import Device
-from training.data.layouts import Layout
+from training.commands.options import DataOption, LabelOption, LayoutOption
 from training.experiments.budget import Budget
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="The source documents' experiments, side by side."
 )
 
-DataOption = Annotated[Path, typer.Option(help="Labelled pictures: a CSV or a folder, see docs/data.md.")]
 OutOption = Annotated[Path, typer.Option(help="Folder for the results; another for other settings.")]
 SettingOption = Annotated[
     Budget, typer.Option(help="quick: one fold, one seed, small pictures; full: five folds, three seeds, for a GPU.")
@@ -30,8 +29,6 @@ SetOption = Annotated[
 ]
 RowsOption = Annotated[str | None, typer.Option(help="Only these rows by their keys, e.g. softmax,triplet.")]
 KeepOption = Annotated[bool, typer.Option("--keep-bundles", help="Leave the models in OUT/rows.")]
-LabelOption = Annotated[str | None, typer.Option(help="The manifest's column to read labels from.")]
-LayoutOption = Annotated[Layout | None, typer.Option(help="How the data lies on disk, where that is not clear.")]
 
 
 @app.command()
@@ -48,8 +45,8 @@ def multilabel(
     ] = 0.2,
     backbone: Annotated[str, typer.Option(help="The frozen network; the study has resnet50.")] = LITE0,
     weights: Annotated[Path | None, typer.Option(help="Its ImageNet weights, where no package has them.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="The manifest's column to read labels from.")] = None,
-    layout: Annotated[Layout | None, typer.Option(help="How the data lies on disk, where that is not clear.")] = None,
+    label_column: LabelOption = None,
+    layout: LayoutOption = None,
     device: Annotated[Device, typer.Option(help="Where the features are computed.")] = Device.AUTO,
 ) -> None:
     """Several labels a picture: triplets by likeness of labels (the four settings of Choi et al.) and cross entropy.
