@@ -15,10 +15,13 @@ from training.commands.options import (
     ConfigOption,
     DataOption,
     DeviceOption,
+    KnowingTaxonomyOption,
     LabelOption,
     LayoutOption,
     OutOption,
     SetOption,
+    VotesOption,
+    WeightsOption,
 )
 from training.data.layouts import Layout
 from training.multi_label.method import Method
@@ -90,14 +93,10 @@ def fit_multilabel(
     margin: Annotated[float | None, typer.Option(min=0.01, help="Of the triplets; 1 without.")] = None,
     undersample: Annotated[bool, typer.Option("--undersample", help="Thin out the most frequent labels.")] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    taxonomy: Annotated[
-        str | None, typer.Option(help="A label set's name or file; without, the shipped one that knows most labels.")
-    ] = None,
-    threshold: Annotated[
-        float, typer.Option(min=0.001, max=1, help="Share of a picture's votes from which an emotion counts.")
-    ] = 0.2,
+    taxonomy: KnowingTaxonomyOption = None,
+    threshold: VotesOption = 0.2,
     backbone: Annotated[str, typer.Option(help="The frozen network.")] = LITE0,
-    weights: Annotated[Path | None, typer.Option(help="Its ImageNet weights, where no package has them.")] = None,
+    weights: WeightsOption = None,
     label_column: LabelOption = None,
     layout: LayoutOption = None,
     device: DeviceOption = Device.AUTO,

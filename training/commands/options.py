@@ -17,3 +17,12 @@ LayoutOption = Annotated[Layout | None, typer.Option(help="How the data lies on 
 DeviceOption = Annotated[Device, typer.Option(help="Where the model runs.")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Arithmetic of the model.")]
 BundleOption = Annotated[Path, typer.Option(help="A bundle written by `fit`.")]
+WeightsOption = Annotated[
+    Path | None, typer.Option(help="The network's ImageNet weights, where no package has them (docs/networks.md).")
+]
+KnowingTaxonomyOption = Annotated[
+    str | None, typer.Option(help="A label set's name or file; without, the shipped one that knows most labels.")
+]
+VotesOption = Annotated[
+    float, typer.Option(min=0.001, max=1, help="Share of a picture's votes from which an emotion counts.")
+]

@@ -8,7 +8,14 @@ import typer
 from emotion.console import say
 from emotion.network.spec import LITE0
 from emotion.runtime import Device
-from training.commands.options import DataOption, LabelOption, LayoutOption
+from training.commands.options import (
+    DataOption,
+    KnowingTaxonomyOption,
+    LabelOption,
+    LayoutOption,
+    VotesOption,
+    WeightsOption,
+)
 from training.experiments.budget import Budget
 
 app = typer.Typer(
@@ -21,9 +28,6 @@ SettingOption = Annotated[
 ]
 FoldsOption = Annotated[str | None, typer.Option(help="Run these of five in place of the setting's, e.g. 0,1,2.")]
 SeedsOption = Annotated[int | None, typer.Option(min=1, help="So many seeds in place of the setting's.")]
-WeightsOption = Annotated[
-    Path | None, typer.Option(help="The network's ImageNet weights, where no package has them (docs/networks.md).")
-]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Override in every row: section.key=value; repeatable.")
 ]
@@ -37,14 +41,10 @@ def multilabel(
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     setting: Annotated[Budget, typer.Option(help="How much is run: quick is one seed, full five.")] = Budget.QUICK,
     seeds: Annotated[str | None, typer.Option(help="These instead, e.g. 0,1,2.")] = None,
-    taxonomy: Annotated[
-        str | None, typer.Option(help="A label set's name or file; without, the shipped one that knows most labels.")
-    ] = None,
-    threshold: Annotated[
-        float, typer.Option(min=0.001, max=1, help="Share of a picture's votes from which an emotion counts.")
-    ] = 0.2,
+    taxonomy: KnowingTaxonomyOption = None,
+    threshold: VotesOption = 0.2,
     backbone: Annotated[str, typer.Option(help="The frozen network; the study has resnet50.")] = LITE0,
-    weights: Annotated[Path | None, typer.Option(help="Its ImageNet weights, where no package has them.")] = None,
+    weights: WeightsOption = None,
     label_column: LabelOption = None,
     layout: LayoutOption = None,
     device: Annotated[Device, typer.Option(help="Where the features are computed.")] = Device.AUTO,
