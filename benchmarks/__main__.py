@@ -30,6 +30,8 @@ class Name(StrEnum):
     COLD_START = "cold_start"
     TRAINING_STEP = "training_step"
     INDEX_BUILD = "index_build"
+    INDEX_SCALE = "index_scale"
+    SWAP = "swap"
     ALTERNATIVES = "alternatives"
 
 

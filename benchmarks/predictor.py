@@ -1,4 +1,7 @@
-"""Predictor against bare OpenVINO on the same graph at the same precision, and against torch in eager mode."""
+"""Predictor against bare OpenVINO on the same graph at the same precision, and against torch in eager mode.
+
+With labelled photos (`--data`) that the bundle was not trained on, also what a precision costs in retrieval.
+"""
 
 from collections.abc import Callable
 from typing import Final
@@ -10,10 +13,14 @@ from benchmarks.measure import Work, in_ms, interleaved, ratio
 from benchmarks.results import Bar, Chart, Findings, Row, Sense
 from emotion.arrays import PixelBatch
 from emotion.bundle import Bundle
-from emotion.errors import RuntimeUnavailableError
+from emotion.errors import DataError, RuntimeUnavailableError
+from emotion.openvino_runtime import PRECISION_HINTS, graph_path
 from emotion.predictor import Predictor
 from emotion.runtime import Device, Precision
 from emotion.torch_runtime import TorchRuntime
+from training.assess import leave_out_training_pictures
+from training.data.samples import Sample, read_samples
+from training.evaluation.evaluate import evaluate, score
 
 NAME: Final = "predictor"
 TITLE: Final = "Predictor against the bare runtime"
@@ -22,11 +29,16 @@ TORCH: Final = "torch eager, fp32"
 
 _WITHIN = Bar(sense=Sense.AT_MOST, limit=1.10, unit="x")
 _THIRD = Bar(sense=Sense.AT_MOST, limit=0.333, unit="x", needs_bf16_matrices=True)
+_COSTS: Final = {
+    Precision.BF16: Bar(sense=Sense.BELOW, limit=0.005, unit=""),
+    Precision.INT8: Bar(sense=Sense.BELOW, limit=0.01, unit=""),
+}
+"""What a precision may take off the mean average precision."""
 
 
 def measure(options: Options) -> Findings:
     """Time batches of random pixels, which take as long as any others."""
-    predictors = open_predictors(options)
+    predictors, missing = open_predictors(options)
     bundle = predictors[Precision.FP32].bundle
     size = bundle.manifest.preprocess.size_px
     pixels = np.random.default_rng(0).standard_normal((BATCH, 3, size, size)).astype(np.float32)
@@ -35,35 +47,33 @@ def measure(options: Options) -> Findings:
         contenders[_bare_name(precision)] = bare_openvino(bundle, precision, pixels)
         contenders[_our_name(precision)] = _ours(predictor, pixels)
     seconds = interleaved(contenders, rounds=options.pick(30, 2), calls=options.pick(10, 1))
-    rows = [_against_bare(precision, seconds) for precision in predictors] + [_against_torch(seconds)]
+    rows = [_against_bare(precision, seconds) for precision in predictors]
+    rows += [_not_measured(precision, why) for precision, why in missing.items()]
+    rows += [_against_torch(seconds), *_costs(predictors, options)]
     figures = {name: [in_ms(times) / BATCH] for name, times in seconds.items()}
     title, labels = f"Time a picture, batch of {BATCH}", [bundle.manifest.name]
     chart = Chart(name="predictor", title=title, unit="ms", labels=labels, series=figures)
     return Findings(workload=f"{bundle.manifest.name}, batches of {BATCH}, all cores", rows=rows, charts=[chart])
 
 
-def open_predictors(options: Options) -> dict[Precision, Predictor]:
-    """One for every precision that this CPU has."""
-    found = {}
+def open_predictors(options: Options) -> tuple[dict[Precision, Predictor], dict[Precision, str]]:
+    """One for every precision that this CPU and the bundle have, and why there is none for the others."""
+    found, missing = {}, {}
     for precision in Precision:
         try:
             found[precision] = Predictor.open(options.bundle, Device.CPU, precision)
-        except RuntimeUnavailableError:
-            continue
-    return found
+        except RuntimeUnavailableError as error:
+            missing[precision] = str(error).partition(";")[0]
+    return found, missing
 
 
 def bare_openvino(bundle: Bundle, precision: Precision, pixels: PixelBatch) -> Work:
     """The graph run by OpenVINO's own calls, in the way that is fastest: nothing is copied in or out."""
     import openvino as ov
 
-    config = {"INFERENCE_PRECISION_HINT": _ov_type(precision), "PERFORMANCE_HINT": "LATENCY"}
-    request = ov.Core().compile_model(str(bundle.onnx_path), "CPU", config).create_infer_request()
+    config = {"INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+    request = ov.Core().compile_model(str(graph_path(bundle, precision)), "CPU", config).create_infer_request()
     return lambda: request.infer({"pixels": pixels}, share_inputs=True, share_outputs=True)
-
-
-def _ov_type(precision: Precision) -> str:
-    return "f32" if precision is Precision.FP32 else precision.value
 
 
 def _ours(predictor: Predictor, pixels: PixelBatch) -> Work:
@@ -79,8 +89,38 @@ def _against_bare(precision: Precision, seconds: dict[str, list[float]]) -> Row:
     ours, bare = seconds[_our_name(precision)], seconds[_bare_name(precision)]
     found = ratio(ours, bare)
     detail = f"{in_ms(ours):.2f} ms a batch against {in_ms(bare):.2f}; {found.spread}"
-    what = f"Predictor, batch {BATCH}, {precision}: time against bare OpenVINO"
-    return Row(what=what, bar=_WITHIN, measured=found.median, unit="x", detail=detail)
+    return Row(what=_against_bare_name(precision), bar=_WITHIN, measured=found.median, unit="x", detail=detail)
+
+
+def _not_measured(precision: Precision, why: str) -> Row:
+    return Row(what=_against_bare_name(precision), bar=_WITHIN, measured=None, unit="x", detail=why)
+
+
+def _costs(predictors: dict[Precision, Predictor], options: Options) -> list[Row]:
+    """Leave-one-out among photos that did not train the bundle; nothing without photos."""
+    if options.data is None:
+        return []
+    exact = predictors[Precision.FP32]
+    try:
+        samples = leave_out_training_pictures(exact.bundle, read_samples(options.data, exact.taxonomy).samples)
+    except DataError:
+        return [_cost(one, None, "needs labelled photos that did not train the bundle") for one in _COSTS]
+    mean_ap = {precision: _mean_ap(predictor, samples) for precision, predictor in predictors.items()}
+    of = f"{len(samples)} photos that did not train it, leave-one-out"
+    return [
+        _cost(one, mean_ap[Precision.FP32] - found, f"{found:.4f} against {mean_ap[Precision.FP32]:.4f} in fp32; {of}")
+        for one, found in mean_ap.items()
+        if one in _COSTS
+    ]
+
+
+def _mean_ap(predictor: Predictor, samples: list[Sample]) -> float:
+    return evaluate(score(predictor, samples), predictor.taxonomy).sv.by_emotion.mean_ap
+
+
+def _cost(precision: Precision, cost: float | None, detail: str) -> Row:
+    what = f"{precision}: mean average precision by emotion that it costs"
+    return Row(what=what, bar=_COSTS[precision], measured=cost, unit="", detail=detail)
 
 
 def _against_torch(seconds: dict[str, list[float]]) -> Row:
@@ -91,6 +131,10 @@ def _against_torch(seconds: dict[str, list[float]]) -> Row:
     found = ratio(ours, torch)
     detail = f"{in_ms(ours):.2f} ms a batch against {in_ms(torch):.2f}; {found.spread}"
     return Row(what=what, bar=_THIRD, measured=found.median, unit="x", detail=detail)
+
+
+def _against_bare_name(precision: Precision) -> str:
+    return f"Predictor, batch {BATCH}, {precision}: time against bare OpenVINO"
 
 
 def _our_name(precision: Precision) -> str:

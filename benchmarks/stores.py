@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.index_scale import DIM, clustered_blocks
+from benchmarks.vectors import DIM, made_up
 from emotion.arrays import Embeddings
 from emotion.bundle import Bundle
 from emotion.errors import ConfigError
@@ -25,17 +25,25 @@ def made_up_store(folder: Path, bundle: Bundle, count: int, precision: Precision
     Raises:
         ConfigError: the bundle's embedding is of another size than the made-up vectors.
     """
-    if bundle.dim != DIM:
-        raise ConfigError(f"made-up vectors have {DIM} numbers; the bundle {bundle.path} gives {bundle.dim}")
-    taxonomy = bundle.manifest.taxonomy
-    vectors = np.concatenate(list(clustered_blocks(count, seed=1)))
-    rows = GalleryRows(ids(count), vectors, _probabilities(count, len(taxonomy.names)))
-    store = SnapshotStore(folder)
+    store, names = SnapshotStore(folder), bundle.manifest.taxonomy.names
     with store.writer_lock():
-        staged = store.stage(SnapshotDraft(rows, bundle.model_id, precision.value, taxonomy.names))
-        store.catalog.update(_entry(digest, taxonomy.names[i % len(taxonomy.names)]) for i, digest in _digests(count))
+        staged = store.stage(made_up_draft(bundle, count, precision))
+        store.catalog.update(_entry(digest, names[i % len(names)]) for i, digest in _digests(count))
         store.publish(staged)
     return store
+
+
+def made_up_draft(bundle: Bundle, count: int, precision: Precision = Precision.FP32, seed: int = 1) -> SnapshotDraft:
+    """What a snapshot of made-up vectors is made of; another seed gives the same pictures other vectors.
+
+    Raises:
+        ConfigError: the bundle's embedding is of another size than the made-up vectors.
+    """
+    if bundle.dim != DIM:
+        raise ConfigError(f"made-up vectors have {DIM} numbers; the bundle {bundle.path} gives {bundle.dim}")
+    names = bundle.manifest.taxonomy.names
+    rows = GalleryRows(ids(count), made_up(count, seed), _probabilities(count, len(names)))
+    return SnapshotDraft(rows, bundle.model_id, precision.value, names)
 
 
 def ids(count: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A model on disk: bundle.json + weights.safetensors + model.onnx.
+"""A model on disk: bundle.json + weights.safetensors + model.onnx, and the int8 graph where one was made.
 
 `model_id` is the hash of everything that decides the numbers a picture gets: the two files, label set,
 preprocessing, network, temperature, and thresholds where it has any. An index carries it, so that vectors of two
@@ -29,6 +29,8 @@ SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "bundle.json"
 WEIGHTS_NAME = "weights.safetensors"
 ONNX_NAME = "model.onnx"
+INT8_NAMES: Final = ("model-int8.xml", "model-int8.bin")
+"""OpenVINO's own format: the graph and its weights."""
 DECIDING = ("taxonomy", "preprocess", "network", "temperature", "files")
 """What the numbers of a picture depend on."""
 DECIDING_IF_GIVEN = ("thresholds",)
@@ -52,6 +54,28 @@ class Provenance(BaseModel):
     libraries: dict[str, str] = {}
     started_from: str | None = None
     """model_id of the bundle whose weights the training began with; None: ImageNet's, or none."""
+
+
+class Int8Graph(BaseModel):
+    """The network in 8 bits: made after training, from the ONNX graph and what pictures do in it.
+
+    It decides the numbers of no other precision, so it can be added to a bundle, or made anew, as the model stays.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: dict[str, str]
+    """File name to sha256."""
+    data: str
+    """Name of the pictures that it was calibrated on."""
+    n_pictures: int
+    libraries: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _check_files(self) -> Self:
+        if set(self.files) != set(INT8_NAMES):
+            raise ValueError(f"an int8 graph is the files {' and '.join(INT8_NAMES)}")
+        return self
 
 
 class BundleManifest(BaseModel):
@@ -81,6 +105,8 @@ class BundleManifest(BaseModel):
     """sha256 of every training picture's bytes, so that an evaluation can leave them out."""
     familiarity: FamiliarityScale | None = None
     """What the graph's `unfamiliarity` means; None where it has no such output."""
+    int8: Int8Graph | None = Field(default=None, exclude_if=lambda graph: graph is None)
+    """What `--precision int8` runs; None until `training quantise` has made it."""
 
     @model_validator(mode="after")
     def _check_familiarity(self) -> Self:
@@ -124,6 +150,22 @@ class Bundle:
         return self.path / ONNX_NAME
 
     @property
+    def int8_path(self) -> Path | None:
+        """The same graph in 8 bits, in OpenVINO's format; None where the bundle has none."""
+        return None if self.manifest.int8 is None else self.path / INT8_NAMES[0]
+
+    @property
+    def int8_model_id(self) -> str:
+        """Identity of the numbers that the int8 graph gives: one calibrated otherwise gives others.
+
+        Raises BundleError where the bundle has none.
+        """
+        if self.manifest.int8 is None:
+            raise BundleError(f"the bundle {self.path} has no int8 graph")
+        digests = json.dumps(self.manifest.int8.files, sort_keys=True)
+        return f"{self.model_id}-int8-{hashlib.sha256(digests.encode()).hexdigest()[:8]}"
+
+    @property
     def weights_path(self) -> Path:
         """State dict of EmotionNet."""
         return self.path / WEIGHTS_NAME
@@ -132,7 +174,8 @@ class Bundle:
 def load_bundle(path: Path) -> Bundle:
     """Read and verify a bundle; raises BundleError when a file is missing, damaged or of another schema."""
     manifest = read_manifest(path)
-    for name, expected in manifest.files.items():
+    int8_files = {} if manifest.int8 is None else manifest.int8.files
+    for name, expected in {**manifest.files, **int8_files}.items():
         file = path / Path(name).name
         if not file.is_file():
             raise BundleError(f"the bundle {path} lacks {name}; copy the whole folder again")
@@ -171,8 +214,30 @@ def with_manifest(bundle: Bundle, **changes: Any) -> Bundle:
         raise BundleError("with_manifest cannot change what decides the numbers; write a new bundle")
     file = bundle.path / MANIFEST_NAME
     changed = bundle.manifest.model_copy(update=changes).model_dump(mode="json", include=set(changes))
-    _write_atomically(file, json.loads(file.read_bytes()) | changed)
+    content = json.loads(file.read_bytes()) | changed
+    for left_out in set(changes) - set(changed):
+        content.pop(left_out, None)
+    _write_atomically(file, content)
     return load_bundle(bundle.path)
+
+
+def add_int8_graph(bundle: Bundle, write_files: Callable[[Path], None], **fields: Any) -> Bundle:
+    """Put an int8 graph into a bundle, in the place of one that it has; interrupted on the way, it has none.
+
+    Args:
+        bundle: written anew on disk.
+        write_files: writes INT8_NAMES into the folder it is given.
+        **fields: those of Int8Graph, except `files`.
+    """
+    with tempfile.TemporaryDirectory(prefix=".int8-", dir=bundle.path) as folder:
+        staging = Path(folder)
+        write_files(staging)
+        graph = Int8Graph(files={name: file_sha256(staging / name) for name in INT8_NAMES}, **fields)
+        without = with_manifest(bundle, int8=None)
+        for file in (staging / name for name in INT8_NAMES):
+            file.chmod(0o644)
+            file.replace(bundle.path / file.name)
+    return with_manifest(without, int8=graph)
 
 
 def file_sha256(path: Path) -> str:

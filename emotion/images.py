@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
 from emotion.errors import PictureError, PictureFault
@@ -93,6 +93,8 @@ def decode(
         try:
             if min_side is not None and picture.format in ("JPEG", "MPO"):
                 _draft(picture, min_side)
+            # All bytes at once, which copies none of them: by default Pillow hands its decoders 64 KB at a time.
+            picture.decodermaxblock = len(data)
             return _upright_rgb(picture)
         except _BOMBS as error:
             raise _too_many_pixels(name, f"{width} x {height}", limits) from error
@@ -108,7 +110,7 @@ def to_rgb8(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture, dtype=np.uint8)
 
 
-def _open(data: bytes, name: str) -> Image.Image:
+def _open(data: bytes, name: str) -> ImageFile.ImageFile:
     try:
         return Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
@@ -120,7 +122,7 @@ def _open(data: bytes, name: str) -> Image.Image:
         raise PictureError(PictureFault.UNDECODABLE, f"{name} has a damaged header: {error}") from error
 
 
-def _draft(picture: Image.Image, min_side: int) -> None:
+def _draft(picture: ImageFile.ImageFile, min_side: int) -> None:
     width, height = picture.size
     scale = min_side / min(width, height)
     if scale < 1:
@@ -133,10 +135,16 @@ def _upright_rgb(picture: Image.Image) -> Image.Image:
     if upright.mode.startswith("I;16") or upright.mode == "I":
         return _scale_16_bit(upright)
     if upright.has_transparency_data:
-        rgba = upright.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
+        return _on_white(upright)
     return upright.convert("RGB")
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """Without its transparency; a large picture is copied as seldom as can be."""
+    rgba = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+    white = Image.new("RGB", rgba.size, "white")
+    white.paste(rgba, mask=rgba)
+    return white
 
 
 def _turn_upright(picture: Image.Image) -> Image.Image:

@@ -1,7 +1,8 @@
-"""The CPU runtime: the bundle's ONNX graph in OpenVINO."""
+"""The CPU runtime: the bundle's ONNX graph, or its int8 graph, in OpenVINO."""
 
 import sys
-import threading
+from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
 # Without this module openvino takes its own stub for it; with it, every import is reported over the network.
@@ -14,45 +15,73 @@ from emotion.bundle import Bundle
 from emotion.errors import RuntimeUnavailableError
 from emotion.runtime import Device, Precision, RawOutputs
 
-_HINTS: Final = {Precision.FP32: "f32", Precision.BF16: "bf16"}
+PRECISION_HINTS: Final = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
+"""What is not in 8 bits in an int8 graph is its own affair: the embedding, and it shall not depend on the host."""
 
 
 class OpenVinoRuntime:
-    """One compiled graph and one infer request, guarded by a lock.
+    """One compiled graph and an infer request for each stream; who finds none free waits.
 
     Args:
         bundle: the model.
-        precision: fp32, or bf16 on a CPU that has it.
+        precision: fp32, bf16 on a CPU that has it, or int8 where the bundle has a graph for it.
         n_threads: cores used; all of them by default.
+        n_streams: batches that may run at a time, each on its share of the cores: for throughput, in more memory.
 
     Raises:
-        RuntimeUnavailableError: the CPU lacks the precision.
+        RuntimeUnavailableError: the CPU lacks the precision, or the bundle the graph.
     """
 
     name = "openvino"
     device = Device.CPU
     failure: str | None = None
 
-    def __init__(self, bundle: Bundle, precision: Precision = Precision.FP32, *, n_threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        precision: Precision = Precision.FP32,
+        *,
+        n_threads: int | None = None,
+        n_streams: int = 1,
+    ) -> None:
         core = ov.Core()
         if precision.value.upper() not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise RuntimeUnavailableError(f"this CPU has no {precision} arithmetic; use --precision {Precision.FP32}")
         self.precision = precision
         # Without the hint OpenVINO would use bf16 wherever the CPU has it, and vectors would differ between hosts.
-        config: dict[str, object] = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        hint = PRECISION_HINTS[precision]
+        config: dict[str, object] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+        if n_streams > 1:
+            config["NUM_STREAMS"] = n_streams
         if n_threads is not None:
             config["INFERENCE_NUM_THREADS"] = n_threads
-        compiled = core.compile_model(str(bundle.onnx_path), "CPU", config)
-        self._request = compiled.create_infer_request()
+        compiled = core.compile_model(str(graph_path(bundle, precision)), "CPU", config)
         self._measures_familiarity = bundle.manifest.familiarity is not None
-        self._lock = threading.Lock()
+        self._free: SimpleQueue[ov.InferRequest] = SimpleQueue()
+        for _ in range(n_streams):
+            self._free.put(compiled.create_infer_request())
 
     def run(self, pixels: PixelBatch) -> RawOutputs:
         """Everything the network says of prepared pictures."""
-        with self._lock:
-            self._request.infer({"pixels": pixels}, share_inputs=True)
-            embeddings = self._request.get_tensor("embedding").data.copy()
-            logits = self._request.get_tensor("logits").data.copy()
+        request = self._free.get()
+        try:
+            request.infer({"pixels": pixels}, share_inputs=True)
+            embeddings = request.get_tensor("embedding").data.copy()
+            logits = request.get_tensor("logits").data.copy()
             if not self._measures_familiarity:
                 return RawOutputs(embeddings, logits)
-            return RawOutputs(embeddings, logits, self._request.get_tensor("unfamiliarity").data.copy())
+            return RawOutputs(embeddings, logits, request.get_tensor("unfamiliarity").data.copy())
+        finally:
+            self._free.put(request)
+
+
+def graph_path(bundle: Bundle, precision: Precision) -> Path:
+    """The file that is run at this precision; raises RuntimeUnavailableError where the bundle lacks it."""
+    if precision is not Precision.INT8:
+        return bundle.onnx_path
+    if bundle.int8_path is None:
+        raise RuntimeUnavailableError(
+            f"this bundle has no int8 graph; make one from its training pictures: "
+            f"python -m training quantise --bundle {bundle.path} --data PICTURES"
+        )
+    return bundle.int8_path

@@ -58,15 +58,16 @@ class Predictor:
         *,
         limits: PictureLimits = DEFAULT_LIMITS,
         n_threads: int | None = None,
+        n_streams: int = 1,
     ) -> Self:
         """Load a bundle and start its runtime; raises BundleError or RuntimeUnavailableError."""
         bundle = load_bundle(path)
-        return cls(bundle, open_runtime(bundle, device, precision, n_threads=n_threads), limits)
+        return cls(bundle, open_runtime(bundle, device, precision, n_threads=n_threads, n_streams=n_streams), limits)
 
     @property
     def model_id(self) -> str:
-        """Identity of the numbers this predictor gives, up to its precision."""
-        return self.bundle.model_id
+        """Identity of the numbers this predictor gives, up to rounding in bf16; an int8 graph has its own."""
+        return self.bundle.int8_model_id if self.precision is Precision.INT8 else self.bundle.model_id
 
     @property
     def dim(self) -> int:

@@ -23,6 +23,8 @@ class Precision(StrEnum):
     FP32 = "fp32"
     BF16 = "bf16"
     """Half the bits, float32's range: GoogLeNet's local response norm squares what fp16 could not hold."""
+    INT8 = "int8"
+    """Convolutions on bytes, the embedding in float32; on the CPU, from a graph that `training quantise` makes."""
 
 
 class RawOutputs(NamedTuple):
@@ -35,7 +37,7 @@ class RawOutputs(NamedTuple):
 
 
 class Runtime(Protocol):
-    """Runs the network on a batch; safe to call from several threads, one at a time inside."""
+    """Runs the network on a batch; safe to call from several threads, as many at a time inside as it has streams."""
 
     name: str
     device: Device
@@ -54,8 +56,12 @@ def open_runtime(
     precision: Precision = Precision.FP32,
     *,
     n_threads: int | None = None,
+    n_streams: int = 1,
 ) -> Runtime:
-    """The runtime for a device; raises RuntimeUnavailableError when what was asked for is not there."""
+    """The runtime for a device; raises RuntimeUnavailableError when what was asked for is not there.
+
+    Threads and streams are of the CPU's runtime; a GPU runs one batch at a time.
+    """
     if device is Device.CUDA or (device is Device.AUTO and _cuda_is_available()):
         return _open_cuda(bundle, precision)
     try:
@@ -64,7 +70,7 @@ def open_runtime(
         raise RuntimeUnavailableError(
             f"inference on the CPU needs openvino ({error}); install it: pip install 'feelalike[cpu]'"
         ) from error
-    return OpenVinoRuntime(bundle, precision, n_threads=n_threads)
+    return OpenVinoRuntime(bundle, precision, n_threads=n_threads, n_streams=n_streams)
 
 
 def _open_cuda(bundle: Bundle, precision: Precision) -> Runtime:

@@ -46,13 +46,15 @@ class TorchRuntime:
         precision: of the backbone; sentiment vector, head and familiarity stay in float32.
 
     Raises:
-        RuntimeUnavailableError: CUDA is asked for and absent, or the GPU lacks the precision.
+        RuntimeUnavailableError: CUDA is asked for and absent, or the GPU or torch lacks the precision.
         DeviceMemoryError, DeviceLostError: the GPU is there and cannot take the model.
     """
 
     name = "torch"
 
     def __init__(self, bundle: Bundle, device: Device = Device.CPU, precision: Precision = Precision.FP32) -> None:
+        if precision not in _DTYPES:
+            raise RuntimeUnavailableError(f"torch does not run {precision}; use --precision {Precision.BF16}")
         if device is Device.CUDA and not cuda_is_available():
             raise RuntimeUnavailableError("device cuda was asked for, but torch sees no NVIDIA GPU")
         if device is Device.CUDA and precision is Precision.BF16 and torch.cuda.get_device_capability() < _BF16_SINCE:

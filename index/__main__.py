@@ -17,7 +17,7 @@ from emotion.console import EXIT_INTERRUPTED, run, say
 from emotion.errors import ConfigError, FeelalikeError
 from emotion.predictor import Predictor
 from emotion.runtime import Device, Precision
-from index.embed import Embedder
+from index.embed import N_STREAMS, Embedder
 from index.gallery import GalleryRoot
 from index.progress import OnProgress
 from index.rebuild import Rebuilt, rebuild
@@ -86,7 +86,7 @@ def build(
     """
     if label_column is not None and gallery is None:
         raise ConfigError("--label-column says how to read a manifest; name it with --gallery")
-    open_embedder: OpenEmbedder = context.obj or partial(Predictor.open, precision=precision)
+    open_embedder: OpenEmbedder = context.obj or partial(Predictor.open, precision=precision, n_streams=N_STREAMS)
 
     def build_with(on_progress: OnProgress) -> Rebuilt:
         target = SnapshotStore(store)
@@ -173,6 +173,7 @@ def _facts(store: SnapshotStore) -> dict[str, Any]:
         **manifest.model_dump(mode="json", include={"created", "model_id", "precision", "dim", "count", "recall"}),
         "kind": manifest.index.kind.value,
         "reason": manifest.index.reason,
+        "search": manifest.index.ivf.described(manifest.dim) if manifest.index.ivf else None,
         "ivf": manifest.index.ivf.model_dump() if manifest.index.ivf else None,
         "metric": manifest.index.metric,
         "taxonomy": list(manifest.taxonomy),
@@ -182,7 +183,8 @@ def _facts(store: SnapshotStore) -> dict[str, Any]:
 
 def _readable(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{number} {name}" for name, number in value.items())
+        numbers = {name: number for name, number in value.items() if not isinstance(number, (list, tuple))}
+        return ", ".join(f"{number} {name}" for name, number in numbers.items())
     if isinstance(value, list):
         return ", ".join(value)
     return str(value)

@@ -1,5 +1,6 @@
 """Building a FAISS index on the CPU, row for row."""
 
+from collections.abc import Callable
 from math import isqrt
 from typing import Any, Final
 
@@ -7,6 +8,7 @@ import faiss
 import numpy as np
 from jaxtyping import Float32
 
+from index.directions import main_directions, with_directions
 from index.gpu import GPU_MAX_K
 
 Gallery = Float32[np.ndarray, "n d"]
@@ -31,9 +33,23 @@ def n_lists_for(count: int) -> int:
     return max(1, min(4 * isqrt(count), count // MIN_POINTS_PER_LIST, MAX_LISTS))
 
 
-def build_ivf(vectors: Gallery, seed: int = 0) -> Any:
-    """An index of lists around k-means centres, with 8 bits a number; same vectors and seed, same index."""
-    count, dim = vectors.shape
+def build_ivf(vectors: Gallery, seed: int = 0, n_directions: int | None = None) -> Any:
+    """An index of lists around k-means centres, with 8 bits a number; same vectors and seed, same index.
+
+    Args:
+        vectors: the gallery; may be a memory map.
+        seed: of the sample that the centres are found from.
+        n_directions: keep only so many numbers of each vector, along the main directions; all by default.
+    """
+    dim = vectors.shape[1]
+    if n_directions is None:
+        return _lists(vectors, dim, seed, np.ascontiguousarray)
+    directions = main_directions(vectors, n_directions, seed)
+    return with_directions(directions, _lists(vectors, n_directions, seed, directions.project))
+
+
+def _lists(vectors: Gallery, dim: int, seed: int, prepare: Callable[[Gallery], Gallery]) -> Any:
+    count = len(vectors)
     n_lists = n_lists_for(count)
     quantizer = faiss.IndexFlatL2(dim)
     index = faiss.IndexIVFScalarQuantizer(quantizer, dim, n_lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_L2)
@@ -42,7 +58,7 @@ def build_ivf(vectors: Gallery, seed: int = 0) -> Any:
     index.cp.max_points_per_centroid = TRAINING_POINTS_PER_LIST
     n_training = min(count, n_lists * TRAINING_POINTS_PER_LIST)
     sample = np.sort(np.random.default_rng(seed).choice(count, size=n_training, replace=False))
-    index.train(np.ascontiguousarray(vectors[sample], dtype=np.float32))
+    index.train(prepare(np.asarray(vectors[sample], dtype=np.float32)))
     for start in range(0, count, _ADD_ROWS):
-        index.add(np.ascontiguousarray(vectors[start : start + _ADD_ROWS], dtype=np.float32))
+        index.add(prepare(np.asarray(vectors[start : start + _ADD_ROWS], dtype=np.float32)))
     return index

@@ -18,6 +18,7 @@ from emotion.arrays import Distances, Embedding, Embeddings, Rows
 from emotion.errors import QueryError
 from emotion.runtime import Device
 from index.device import DeviceIndex
+from index.rows import PictureIds
 from index.spec import IvfSpec
 
 EXTRA_CANDIDATES: Final = 16
@@ -50,7 +51,7 @@ class SearchIndex:
 
     def __init__(self, index: DeviceIndex, vectors: Embeddings, ids: Sequence[str], ivf: IvfSpec | None = None) -> None:
         self._index = index
-        self._vectors = vectors
+        self._vectors = np.asarray(vectors)  # a plain view: rows of a memory map are slow to make
         self._ids = ids
         self._strategy = _Exact(index, vectors) if ivf is None else _Approximate(index, ivf)
 
@@ -95,7 +96,7 @@ class SearchIndex:
         for one_round in self._strategy.rounds(k):
             if not len(open_queries):
                 break
-            squared, rows = one_round.propose(queries[open_queries])
+            squared, rows = one_round.propose(queries[open_queries] if answers else queries)
             unsettled = []
             for i, query_squared, query_rows in zip(open_queries.tolist(), squared, rows, strict=True):
                 hits = answers[i] = self._ranked(queries[i], query_rows[query_rows >= 0], k)
@@ -105,11 +106,17 @@ class SearchIndex:
         return [answers[i] for i in range(len(queries))]
 
     def _ranked(self, query: Embedding, rows: Int64[np.ndarray, "m"], k: int) -> Hits:
-        differences = self._vectors[rows].astype(np.float64) - query
-        distances = np.sqrt(np.einsum("md,md->m", differences, differences)).astype(np.float32)
+        differences = self._vectors.take(rows, axis=0).astype(np.float64)
+        differences -= query
+        distances = np.sqrt(np.vecdot(differences, differences)).astype(np.float32)
         order = np.lexsort((rows, distances))[:k]
         rows = rows[order]
-        return Hits(rows, tuple(self._ids[row] for row in rows.tolist()), distances[order])
+        return Hits(rows, self._named(rows), distances[order])
+
+    def _named(self, rows: Int64[np.ndarray, "m"]) -> tuple[str, ...]:
+        if isinstance(self._ids, PictureIds):
+            return self._ids.take(rows)
+        return tuple(self._ids[row] for row in rows.tolist())
 
     def _checked(self, queries: Embeddings) -> Embeddings:
         queries = np.ascontiguousarray(queries, dtype=np.float32)

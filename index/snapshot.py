@@ -1,7 +1,7 @@
 """One immutable snapshot: writing its folder, reading it back, and not trusting it until it proved whole."""
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -16,11 +16,12 @@ from emotion.bundle import file_sha256
 from emotion.errors import SnapshotCorruptError, StoreError
 from emotion.runtime import Device
 from index.device import to_device
+from index.digest import gentle_sha256
 from index.durable import fsync
 from index.manifest import MANIFEST_NAME, BuildCounts, SnapshotManifest, read_manifest, write_manifest
 from index.plan import plan_index
 from index.recall import RecallProbe, measure_recall
-from index.rows import GalleryRows, decode_ids, encode_ids
+from index.rows import GalleryRows, PictureIds, encode_ids
 from index.search import SearchIndex
 from index.spec import IndexChoice, IndexKind
 
@@ -53,7 +54,7 @@ class Snapshot:
 
     manifest: SnapshotManifest
     index: SearchIndex
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     """Ascending; position is the row."""
     vectors: Embeddings
     """Memory-mapped, read-only."""
@@ -104,18 +105,23 @@ def write_snapshot(folder: Path, draft: SnapshotDraft, version: str) -> Snapshot
     return manifest
 
 
-def read_snapshot(folder: Path, device: Device = Device.AUTO) -> Snapshot:
+def read_snapshot(folder: Path, device: Device = Device.AUTO, *, gently: bool = False) -> Snapshot:
     """Load a snapshot after checking every file's hash: FAISS and numpy load a flipped bit without complaint.
+
+    Args:
+        folder: of the snapshot.
+        device: where it will be searched.
+        gently: take longer, so that requests answered meanwhile do not.
 
     Raises:
         SnapshotCorruptError: a file is missing, damaged or does not fit the others; its name is in the message.
         RuntimeUnavailableError: the device is not there.
     """
     manifest = read_manifest(folder)
-    _check_files(folder, manifest)
+    _check_files(folder, manifest, gentle_sha256 if gently else file_sha256)
     vectors = _load(folder / VECTORS, lambda file: np.load(file, mmap_mode="r", allow_pickle=False))
     probabilities = _load(folder / PROBABILITIES, lambda file: np.load(file, mmap_mode="r", allow_pickle=False))
-    ids = _load(folder / IDS, lambda file: decode_ids(np.load(file, allow_pickle=False)))
+    ids = _load(folder / IDS, lambda file: PictureIds(np.load(file, allow_pickle=False)))
     index = _load(folder / INDEX, lambda file: faiss.read_index(str(file)))
     n, d = manifest.count, manifest.dim
     _expect(folder / VECTORS, (vectors.shape, vectors.dtype), ((n, d), np.float32))
@@ -146,11 +152,11 @@ def _check_rows(rows: GalleryRows) -> None:
         raise StoreError("a snapshot's vectors and probabilities must be finite: no distance to NaN can be ordered")
 
 
-def _check_files(folder: Path, manifest: SnapshotManifest) -> None:
+def _check_files(folder: Path, manifest: SnapshotManifest, digest: Callable[[Path], str]) -> None:
     if set(manifest.files) != set(FILES):
         raise SnapshotCorruptError(f"{folder / MANIFEST_NAME} lists other files than {', '.join(FILES)}")
     for name, expected in manifest.files.items():
-        if _load(folder / name, file_sha256) != expected:
+        if _load(folder / name, digest) != expected:
             raise SnapshotCorruptError(
                 f"{folder / name} differs from its recorded hash; build the index again or roll back"
             )

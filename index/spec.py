@@ -12,8 +12,8 @@ class IndexKind(StrEnum):
     FLAT = "flat"
     """Exact: every vector is compared."""
     IVF = "ivf"
-    """Approximate: only the lists of vectors nearest to the query are read, in 8 bits a number; the best candidates
-    are compared exactly."""
+    """Approximate: only the lists of vectors nearest to the query are read, in 8 bits a number and often only along the
+    main directions; the best candidates are compared exactly."""
 
 
 class WantedKind(StrEnum):
@@ -48,6 +48,17 @@ class IvfSpec(BaseModel):
     target_recall: float = Field(gt=0, le=1)
     n_queries: int = Field(gt=0)
     """Size of the sample that the recall was measured on."""
+    n_directions: int | None = Field(default=None, gt=0, exclude_if=lambda count: count is None)
+    """Numbers kept of each vector, along the gallery's main directions; None for all of them."""
+    reasons: tuple[str, ...] = Field(default=(), exclude_if=lambda reasons: not reasons)
+    """What smaller parameters would have missed."""
+
+    def described(self, dim: int) -> str:
+        """How a query for ten is answered, and why not with less, in a sentence."""
+        numbers = f"all {dim}" if self.n_directions is None else f"{self.n_directions} of {dim}"
+        sentence = f"reads {self.n_probe} of {self.n_lists} lists, {numbers} numbers a picture in 8 bits"
+        sentence += f", compares the best {10 * self.candidates_per_hit} exactly"
+        return f"{sentence}, because {'; '.join(self.reasons)}" if self.reasons else sentence
 
 
 class IndexSpec(BaseModel):

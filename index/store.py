@@ -91,8 +91,8 @@ class SnapshotStore:
         """Facts of a version, by default the published one, without loading it."""
         return read_manifest(self._folder(version))
 
-    def load(self, version: str | None = None, device: Device = Device.AUTO) -> Snapshot:
-        """Load a version, by default the published one.
+    def load(self, version: str | None = None, device: Device = Device.AUTO, *, gently: bool = False) -> Snapshot:
+        """Load a version, by default the published one; gently beside requests that are being answered.
 
         Raises:
             StoreMissingError: nothing was published yet.
@@ -100,11 +100,11 @@ class SnapshotStore:
         """
         wanted = version or self._published()
         try:
-            return read_snapshot(self._folder(wanted), device)
+            return read_snapshot(self._folder(wanted), device, gently=gently)
         except SnapshotCorruptError:
             # Several builds may publish and prune while one slow reader is on its way.
             if version is None and self._published() != wanted:
-                return self.load(None, device)
+                return self.load(None, device, gently=gently)
             raise
 
     def verify(self, version: str | None = None) -> SnapshotManifest:

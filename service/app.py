@@ -16,6 +16,7 @@ from emotion.predictor import Predictor
 from index.catalog import Catalog
 from index.snapshot import Snapshot
 from index.store import SnapshotStore
+from service.access import ReadAccess
 from service.answers import Naming, find_similar_many
 from service.deps import Services
 from service.gate import Gate
@@ -80,6 +81,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.add_middleware(Gate)
+    app.add_middleware(ReadAccess, settings=settings)
     app.add_middleware(RequestContext, metrics=metrics)  # the last one added is the outermost
     install_problem_handlers(app)
     for module in (classify, search, images, admin, health, pages):
@@ -125,7 +127,7 @@ async def _running(
         live = LiveSnapshot(store, predictor, settings.device, metrics, snapshot)
         await live.refresh()
         await stack.enter_async_context(_background(live.follow(settings.poll_interval_s)))
-        jobs = RebuildJobs(rebuild_command, live.take_published)
+        jobs = RebuildJobs(rebuild_command, live.take_published, metrics)
         stack.push_async_callback(jobs.close)
         metrics.watch(queue_depth=lambda: lane.depth, uploads=lambda: decoders.admitted)
         files = GalleryFiles(store)

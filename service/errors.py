@@ -36,6 +36,10 @@ class UnauthorizedError(FeelalikeError):
     """No token, or a wrong one."""
 
 
+class ReadTokenMissingError(FeelalikeError):
+    """No token, or a wrong one, where even reading needs one."""
+
+
 class UnknownImageError(FeelalikeError):
     """An id that the gallery does not have."""
 
@@ -88,11 +92,13 @@ class Answer(NamedTuple):
 INTERNAL: Final = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Internal error")
 INVALID_PARAMETER: Final = Answer(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_parameter", "Invalid parameter")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="feelalike admin"'}
+_READ_CHALLENGE = {"WWW-Authenticate": 'Basic realm="feelalike", charset="UTF-8"'}
 
 TABLE: Final[Mapping[type[FeelalikeError] | PictureFault, Answer]] = {
     MalformedBodyError: Answer(HTTPStatus.BAD_REQUEST, "malformed_body", "Malformed body"),
     PictureFault.EMPTY: Answer(HTTPStatus.BAD_REQUEST, "empty_picture", "Empty picture"),
     UnauthorizedError: Answer(HTTPStatus.UNAUTHORIZED, "unauthorized", "Admin token needed", _CHALLENGE),
+    ReadTokenMissingError: Answer(HTTPStatus.UNAUTHORIZED, "unauthorized", "Token needed", _READ_CHALLENGE),
     UnknownImageError: Answer(HTTPStatus.NOT_FOUND, "unknown_image", "Unknown picture"),
     ImageFileMissingError: Answer(HTTPStatus.NOT_FOUND, "image_file_missing", "Original missing"),
     PictureFault.UNREADABLE: Answer(HTTPStatus.NOT_FOUND, "image_file_missing", "Original missing"),

@@ -9,13 +9,18 @@ from typing import Any
 
 
 class JobState(StrEnum):
-    """Where a job is; the last three are final."""
+    """Where a job is."""
 
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a job stays there."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
 @dataclass

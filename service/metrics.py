@@ -7,6 +7,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from service.jobs import JobState
+
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PICTURES: Final = (1, 2, 4, 8, 16, 32, 64)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -39,6 +41,12 @@ class Metrics:
         self._snapshots_refused = Counter(
             "feelalike_snapshots_refused", "Published snapshots that were not taken.", registry=registry
         )
+
+        self._rebuild_running = Gauge("feelalike_rebuild_running", "1 while a rebuild runs.", registry=registry)
+        self._rebuilds = Counter("feelalike_rebuilds", "Rebuilds that ended, by state.", ["state"], registry=registry)
+        for state in JobState:
+            if state.is_final:
+                self._rebuilds.labels(state.value)  # from 0 on: an alert compares with what was before
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request; `route` is the template, never the path, so that clients cannot make new series."""
@@ -75,6 +83,15 @@ class Metrics:
     def snapshot_refused(self) -> None:
         """Count a published snapshot that was not taken."""
         self._snapshots_refused.inc()
+
+    def rebuild_started(self) -> None:
+        """A rebuild runs."""
+        self._rebuild_running.set(1)
+
+    def rebuild_ended(self, state: JobState) -> None:
+        """Count a rebuild."""
+        self._rebuild_running.set(0)
+        self._rebuilds.labels(state.value).inc()
 
     def watch(self, queue_depth: Callable[[], float], uploads: Callable[[], float]) -> None:
         """Read these when asked for."""

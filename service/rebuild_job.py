@@ -18,6 +18,7 @@ from emotion.errors import FeelalikeError
 from emotion.runtime import Device
 from service.errors import RebuildRunningError, UnknownJobError
 from service.jobs import Job, JobState
+from service.metrics import Metrics
 from service.settings import ServiceSettings, variable
 
 KEPT_JOBS: Final = 20
@@ -49,11 +50,13 @@ class RebuildJobs:
     Args:
         command: prints a JSON object a line, the last one with the final `state`.
         on_published: awaited then; returns when the service answers from the new index, raises if it refuses it.
+        metrics: told of every start and end.
     """
 
-    def __init__(self, command: Sequence[str], on_published: OnPublished) -> None:
+    def __init__(self, command: Sequence[str], on_published: OnPublished, metrics: Metrics) -> None:
         self._command = command
         self._on_published = on_published
+        self._metrics = metrics
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._running: Job | None = None
         self._task: asyncio.Task[None] | None = None
@@ -69,6 +72,7 @@ class RebuildJobs:
         while len(self._jobs) > KEPT_JOBS:
             self._jobs.popitem(last=False)
         self._task = asyncio.create_task(self._run(job), name=f"rebuild-{job.id}")
+        self._metrics.rebuild_started()
         _log.info("rebuild job=%s started", job.id)
         return job
 
@@ -114,6 +118,7 @@ class RebuildJobs:
                 job.end(JobState.CANCELLED)
             self._running = self._process = None
             self._cancelled.discard(job.id)
+            self._metrics.rebuild_ended(job.state)
             _log.info("rebuild job=%s %s", job.id, job.state)
 
     async def _build(self, job: Job) -> None:

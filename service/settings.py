@@ -41,10 +41,20 @@ class ServiceSettings(BaseSettings):
     )
     precision: Precision = Field(
         default=Precision.FP32,
-        description="Arithmetic of the model, fp32 or bf16; the index must be built with the same.",
+        description="Arithmetic of the model, fp32, bf16 or int8; the index must be built with the same.",
     )
     admin_token: SecretStr | None = Field(
         default=None, description="Bearer token of the admin routes; without one they answer 401."
+    )
+    admin_token_file: Path | None = Field(
+        default=None, description="File that holds the admin token, in place of the token itself."
+    )
+    read_token: SecretStr | None = Field(
+        default=None,
+        description="Token that everything else needs then, but /livez and /readyz; without one all may read.",
+    )
+    read_token_file: Path | None = Field(
+        default=None, description="File that holds the read token, in place of the token itself."
     )
     max_upload_bytes: int = Field(
         default=DEFAULT_LIMITS.max_bytes, gt=0, description="Largest picture accepted, in bytes; above it: 413."
@@ -59,7 +69,10 @@ class ServiceSettings(BaseSettings):
     )
     upload_timeout_s: float = Field(default=60.0, gt=0, description="Longest time a picture may take to arrive.")
     queue_size: int = Field(
-        default=64, ge=1, description="Pictures that may wait for the model; more are answered 503."
+        default=64,
+        ge=1,
+        description="Pictures that may be on their way to the model, those being received or decoded counted in; "
+        "more are answered 503.",
     )
     max_batch: int = Field(default=8, ge=1, description="Most waiting pictures the model takes at once.")
     decode_threads: int = Field(
@@ -76,7 +89,20 @@ class ServiceSettings(BaseSettings):
     )
     log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error.")
 
-    @field_validator("admin_token")
+    @model_validator(mode="before")
+    @classmethod
+    def _tokens_from_files(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A file that holds no token is an error: a service meant to be closed must not stand open."""
+        for name in ("admin_token", "read_token"):
+            file = given.get(f"{name}_file")
+            if not file:
+                continue
+            if given.get(name):
+                raise ValueError(f"{variable(name)} and {variable(name)}_FILE are both set; set one")
+            given = {**given, name: _read_token(Path(file))}
+        return given
+
+    @field_validator("admin_token", "read_token")
     @classmethod
     def _no_empty_token(cls, token: SecretStr | None) -> SecretStr | None:
         """An empty variable, as a compose file passes on, means no token and not the token ''."""
@@ -105,6 +131,16 @@ def read_settings(flags: Mapping[str, Any]) -> ServiceSettings:
         return ServiceSettings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         raise ConfigError("; ".join(_complaint(problem) for problem in error.errors())) from error
+
+
+def _read_token(file: Path) -> str:
+    try:
+        token = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the token's file {file} cannot be read: {error}") from error
+    if not token:
+        raise ValueError(f"the token's file {file} is empty")
+    return token
 
 
 def variable(name: str) -> str:

@@ -6,6 +6,7 @@ A request takes the handle once and keeps it to its end; a swap meanwhile only c
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import Final, NamedTuple
 
 from emotion.errors import FeelalikeError, SnapshotMismatchError
@@ -31,15 +32,15 @@ class Refusal(NamedTuple):
     reason: str
 
 
-def load_matching(store: SnapshotStore, model: Identity, device: Device) -> Snapshot:
-    """Load the published snapshot if this model made it.
+def load_matching(store: SnapshotStore, model: Identity, device: Device, *, gently: bool = False) -> Snapshot:
+    """Load the published snapshot if this model made it; gently while another one answers requests.
 
     Raises:
         SnapshotMismatchError: another model made it; found from the manifest, before the vectors are read.
         StoreMissingError, SnapshotCorruptError: there is none, or it is damaged.
     """
     check_fits(store.manifest(), model)
-    snapshot = store.load(device=device)
+    snapshot = store.load(device=device, gently=gently)
     check_fits(snapshot.manifest, model)  # another one may have been published in between
     return snapshot
 
@@ -139,7 +140,9 @@ class LiveSnapshot:
             if self._current is not None and self._current.manifest.version == version:
                 self._refusal = None
                 return
-            self._take(await asyncio.to_thread(load_matching, self._store, self._model, self._device))
+            gently = self._current is not None
+            load = partial(load_matching, self._store, self._model, self._device, gently=gently)
+            self._take(await asyncio.to_thread(load))
         except SnapshotMismatchError as error:
             self._refuse(Refusal(version, str(error)))
         except FeelalikeError as error:

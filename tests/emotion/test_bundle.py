@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from emotion.bundle import DECIDING, MANIFEST_NAME, ONNX_NAME, WEIGHTS_NAME, load_bundle, with_manifest
+from emotion.bundle import (
+    DECIDING,
+    INT8_NAMES,
+    MANIFEST_NAME,
+    ONNX_NAME,
+    WEIGHTS_NAME,
+    Bundle,
+    add_int8_graph,
+    load_bundle,
+    with_manifest,
+)
 from emotion.errors import BundleError
 from emotion.familiarity import FamiliarityScale
 from emotion.network.spec import NetworkSpec
@@ -110,6 +120,57 @@ def test_thresholds_decide_the_numbers_and_their_absence_changes_no_identity(tmp
 def test_thresholds_are_one_for_each_emotion(tmp_path: Path, thresholds: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="thresholds"):
         tiny_bundle(tmp_path / "bundle", thresholds=thresholds)
+
+
+def with_int8(bundle: Bundle, salt: str = "") -> Bundle:
+    """The bundle with placeholders for an int8 graph."""
+
+    def write_files(folder: Path) -> None:
+        for name in INT8_NAMES:
+            (folder / name).write_text(name + salt)
+
+    return add_int8_graph(bundle, write_files, data="painted", n_pictures=8)
+
+
+def test_an_int8_graph_leaves_the_model_as_it_is_and_has_an_identity_of_its_own(tmp_path: Path) -> None:
+    plain = tiny_bundle(tmp_path / "bundle")
+    before = json.loads((plain.path / MANIFEST_NAME).read_text())
+    assert "int8" not in before
+    assert plain.int8_path is None
+    first, second = with_int8(plain), with_int8(plain, "calibrated otherwise")
+    after = json.loads((plain.path / MANIFEST_NAME).read_text())
+    assert after.pop("int8")["n_pictures"] == 8
+    assert after == before
+    assert first.model_id == second.model_id == plain.model_id
+    assert len({plain.model_id, first.int8_model_id, second.int8_model_id}) == 3
+    assert second.int8_path == plain.path / INT8_NAMES[0]
+    assert second.int8_path.read_text() == f"{INT8_NAMES[0]}calibrated otherwise"
+    assert "int8" not in json.loads((with_manifest(second, int8=None).path / MANIFEST_NAME).read_text())
+    with pytest.raises(BundleError, match="no int8 graph"):
+        _ = plain.int8_model_id
+
+
+@pytest.mark.parametrize("name", INT8_NAMES)
+def test_a_damaged_or_missing_int8_graph_is_named(tmp_path: Path, name: str) -> None:
+    file = with_int8(tiny_bundle(tmp_path / "bundle")).path / name
+    file.write_text("damaged")
+    with pytest.raises(BundleError, match=f"{name} differs"):
+        load_bundle(tmp_path / "bundle")
+    file.unlink()
+    with pytest.raises(BundleError, match=f"lacks {name}"):
+        load_bundle(tmp_path / "bundle")
+
+
+def test_an_int8_graph_that_fails_on_the_way_leaves_a_whole_bundle(tmp_path: Path) -> None:
+    bundle = with_int8(tiny_bundle(tmp_path / "bundle"))
+
+    def write_one_file(folder: Path) -> None:
+        (folder / INT8_NAMES[0]).write_text("only the graph")
+
+    with pytest.raises(FileNotFoundError):
+        add_int8_graph(bundle, write_one_file, data="painted", n_pictures=8)
+    assert load_bundle(bundle.path).int8_model_id == bundle.int8_model_id
+    assert {path.name for path in bundle.path.iterdir()} == {WEIGHTS_NAME, ONNX_NAME, MANIFEST_NAME, *INT8_NAMES}
 
 
 def test_the_shipped_bundle_keeps_its_identity() -> None:

@@ -1,6 +1,13 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from emotion.bundle import load_bundle
+from emotion.openvino_runtime import OpenVinoRuntime
 
 
 def test_nothing_is_reported_to_anybody(tmp_path):
@@ -13,3 +20,25 @@ def test_nothing_is_reported_to_anybody(tmp_path):
     )
     assert result.stdout.strip() == "None"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_streams_run_at_a_time_and_give_the_same_numbers(shipped_bundle):
+    bundle = load_bundle(shipped_bundle)
+    side = bundle.manifest.preprocess.size_px
+    batches = np.random.default_rng(0).standard_normal((6, 2, 3, side, side)).astype(np.float32)
+    one, two = OpenVinoRuntime(bundle), OpenVinoRuntime(bundle, n_streams=2)
+    expected = [one.run(batch) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(two.run, batches))
+    for a, b in zip(expected, found, strict=True):
+        assert b.embeddings == pytest.approx(a.embeddings, abs=1e-5)
+        assert b.logits == pytest.approx(a.logits, abs=1e-4)
+
+
+def test_a_batch_that_fails_leaves_its_stream_free(shipped_bundle):
+    bundle = load_bundle(shipped_bundle)
+    runtime = OpenVinoRuntime(bundle)
+    side = bundle.manifest.preprocess.size_px
+    with pytest.raises(RuntimeError):
+        runtime.run(np.zeros((1, 1, side, side), np.float32))
+    assert len(runtime.run(np.zeros((1, 3, side, side), np.float32)).embeddings) == 1

@@ -12,6 +12,19 @@ def test_normalise_by_hand() -> None:
     assert normalise(pixels, spec)[:, 0, 0] == pytest.approx([-1.0, 127 / 255, 2.0], abs=1e-6)
 
 
+@pytest.mark.parametrize("bgr", [False, True])
+def test_normalise_as_it_is_defined(bgr: bool) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 3), dtype=np.uint8)
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    before = pixels.copy()
+    found = normalise(pixels, PreprocessSpec(mean=mean, std=std, bgr=bgr))
+    for channel in range(3):
+        for y, x in np.ndindex(5, 4):
+            value = int(pixels[y, x, 2 - channel if bgr else channel])
+            assert found[channel, y, x] == pytest.approx((value / 255 - mean[channel]) / std[channel], abs=1e-6)
+    assert np.array_equal(pixels, before)
+
+
 def test_bgr_turns_the_channels_round() -> None:
     pixels = np.array([[[0, 127, 255]]], dtype=np.uint8)
     assert normalise(pixels, PreprocessSpec(bgr=True))[:, 0, 0] == pytest.approx([1.0, 127 / 127.5 - 1, -1.0], abs=1e-6)

@@ -144,7 +144,7 @@ def test_info(invoke, built, gallery):
     assert (facts["count"], facts["dim"], facts["recall"], facts["kind"]) == (6, 8, 1.0, "flat")
     readable = invoke("info", "--store", built.root).stdout
     assert "6 embedded, 0 reused" in readable
-    assert "reason     an exact query reads 0 MiB, fast up to 128 MiB" in readable
+    assert "reason     an exact query reads 0 MiB, fast up to 16 MiB" in readable
     assert "ivf " not in readable
     assert "amusement, anger" in readable
 

@@ -12,6 +12,7 @@ import pytest
 from emotion.errors import DataError, EmptyGalleryError, StoreLockedError, StoreMissingError
 from fakes import DIM, encoded, tiny_predictor, write_gallery
 from index.catalog import PictureState
+from index.embed import N_STREAMS
 from index.gallery import GalleryRoot
 from index.progress import Progress, Stage
 from index.rebuild import rebuild
@@ -296,9 +297,9 @@ def test_an_interrupted_build_goes_on_where_it_stopped(store, predictor, gallery
         rebuild(store, predictor, root=root, batch_size=2, on_progress=stop_at(Stage.EMBED, 4))
     assert store.current_version() is None
     embedded_before = n_embedded(predictor)
-    assert embedded_before == 4
+    assert embedded_before >= 4  # what streams had in work beside it is done again
     assert rebuilt_counts(store, predictor, root=root) == (2, 4)
-    assert n_embedded(predictor) == 6
+    assert n_embedded(predictor) == embedded_before + 2
     assert not store.partial.exists()
 
 
@@ -386,7 +387,7 @@ def test_old_versions_are_pruned(built, predictor):
 
 
 def test_batches_are_full_and_memory_is_bounded(store, predictor, tmp_path):
-    """Decoding runs at most two batches ahead of inference."""
+    """Decoding runs at most a batch ahead of what all streams have in work and waiting."""
     write_gallery(tmp_path / "large", 40)
 
     class Counting:
@@ -408,4 +409,4 @@ def test_batches_are_full_and_memory_is_bounded(store, predictor, tmp_path):
     manifest = rebuild(store, counting, root=GalleryRoot(path=tmp_path / "large"), batch_size=4).manifest
     assert (manifest.count, manifest.dim) == (40, DIM)
     assert predictor.runtime.batch_sizes == [4] * 10
-    assert counting.furthest <= 3 * 4
+    assert counting.furthest <= 2 * (N_STREAMS + 1) * 4

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from index.rows import GalleryRows, KnownRows, decode_ids, encode_ids
+from index.rows import GalleryRows, KnownRows, PictureIds, decode_ids, encode_ids
 
 
 def rows(ids: str, value: float) -> GalleryRows:
@@ -25,3 +25,23 @@ def test_lengths_must_agree():
 
 def test_ids_round_trip():
     assert decode_ids(encode_ids(["0a", "ff"])) == ("0a", "ff")
+
+
+def test_ids_in_a_file_are_those_of_a_tuple(tmp_path):
+    names = tuple(f"{number:032x}" for number in range(10_000))
+    np.save(tmp_path / "ids.npy", encode_ids(names))
+    ids = PictureIds(np.load(tmp_path / "ids.npy", mmap_mode="r"))
+    assert (len(ids), ids[7], ids[-1], ids[2:4]) == (10_000, names[7], names[-1], names[2:4])
+    assert tuple(ids) == names
+    assert ids.take(np.array([9, 3])) == (names[9], names[3])
+    assert encode_ids(ids) is ids.encoded
+    with pytest.raises(IndexError):
+        ids[10_000]
+
+
+def test_ids_compare_by_what_they_hold():
+    ids, same, other = (PictureIds(encode_ids(names)) for names in (["a", "b"], ["a", "b"], ["a", "c"]))
+    assert ids == same == ("a", "b")
+    assert hash(ids) == hash(same)
+    assert ids != other
+    assert ids != ["a", "b"]

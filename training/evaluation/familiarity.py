@@ -67,9 +67,10 @@ def measure_familiarity(
     """
     if predictor.bundle.manifest.familiarity is None:
         raise BundleError(f"{predictor.bundle.path} does not measure familiarity; fit a model with this version")
-    paths = [_paths(source, predictor.taxonomy) for source in others]  # a wrong name is said before minutes of work
+    # A wrong name is said before minutes of work.
+    paths = [picture_paths(source, predictor.taxonomy) for source in others]
     names = source_names(others, taken=(HELD_OUT, *KINDS))
-    held_out = _judge_files(predictor, source_name(data), _paths(data, predictor.taxonomy))
+    held_out = _judge_files(predictor, source_name(data), picture_paths(data, predictor.taxonomy))
     rows = [_row(HELD_OUT, held_out, None)]
     spec = predictor.bundle.manifest.preprocess
     for kind, pictures in draw_all(n_each, SEED):
@@ -103,8 +104,8 @@ def familiarity_figures(scored: Scored) -> dict[str, float]:
     }
 
 
-def _paths(source: Path, taxonomy: Taxonomy) -> list[Path]:
-    """Nothing here needs a label: a folder without a manifest holds all pictures below it, whatever its layout."""
+def picture_paths(source: Path, taxonomy: Taxonomy) -> list[Path]:
+    """The pictures of any data set, labelled or not: a folder without a manifest holds all below it."""
     source = source.expanduser().absolute()
     if source.is_dir() and not (source / MANIFEST_NAME).is_file():
         return [entry.path for entry in read_folder(source)]
