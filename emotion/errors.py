@@ -13,6 +13,7 @@ FeelalikeError
 └── StoreError          anything about the index on disk
     ├── StoreMissingError     no snapshot has been published yet
     ├── StoreLockedError      another process is writing
+    ├── ExternalIdTakenError  another picture has this external id
     ├── EmptyGalleryError     nothing to index
     ├── SnapshotCorruptError  a file is missing or differs from its recorded hash
     └── SnapshotMismatchError the snapshot was made by another model or at another precision
@@ -86,6 +87,10 @@ class StoreMissingError(StoreError):
 
 class StoreLockedError(StoreError):
     """Another process is writing to the store."""
+
+
+class ExternalIdTakenError(StoreError):
+    """Another picture of the gallery has this external id."""
 
 
 class EmptyGalleryError(StoreError):

@@ -14,38 +14,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from emotion.errors import StoreError
+from index.schema import SCHEMA_VERSION, migrate, read_as_current, schema_of
 
-SCHEMA_VERSION: Final = 1
 ID_LENGTH: Final = 32
 _BUSY_TIMEOUT_S = 10.0
 
-_SCHEMA = """
-BEGIN IMMEDIATE;
-CREATE TABLE pictures (
-    id TEXT PRIMARY KEY,
-    path TEXT NOT NULL,
-    label TEXT,
-    metadata TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    state TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE files (
-    path TEXT PRIMARY KEY,
-    size_bytes INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    sha256 TEXT NOT NULL
-) WITHOUT ROWID;
-PRAGMA user_version = 1;
-COMMIT;
-"""
-
+# What was said of an upload stays: it may have been deleted and added again, with another label, since the scan.
 _UPSERT = """
 INSERT INTO pictures (id, path, label, metadata, sha256, size_bytes, mtime_ns, state)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
-    path = excluded.path, label = excluded.label, metadata = excluded.metadata,
+    label = iif(path = excluded.path AND path LIKE 'uploads/%', label, excluded.label),
+    metadata = iif(path = excluded.path AND path LIKE 'uploads/%', metadata, excluded.metadata),
+    path = excluded.path,
     size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,
     state = CASE pictures.state WHEN 'deleted' THEN 'deleted' ELSE excluded.state END
 """
@@ -74,6 +55,8 @@ class CatalogEntry:
     mtime_ns: int
     metadata: Mapping[str, str] = field(default_factory=dict)
     state: PictureState = PictureState.ACTIVE
+    external_id: str | None = None
+    """The name that whoever added the picture has for it; no two pictures share one."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +94,7 @@ class Catalog:
     def get_many(self, item_ids: Iterable[str]) -> dict[str, CatalogEntry]:
         """Id to picture; unknown ids are left out."""
         query = "SELECT * FROM pictures WHERE id IN (SELECT value FROM json_each(?))"
-        return {row["id"]: self._entry(row) for row in self._read(query, json.dumps(list(item_ids)))}
+        return {row["id"]: self.entry(row) for row in self.select(query, json.dumps(list(item_ids)))}
 
     def count(self) -> int:
         """Active pictures."""
@@ -119,11 +102,11 @@ class Catalog:
 
     def ids(self, state: PictureState) -> frozenset[str]:
         """Ids of the pictures in a state."""
-        return frozenset(row["id"] for row in self._read("SELECT id FROM pictures WHERE state = ?", state.value))
+        return frozenset(row["id"] for row in self.select("SELECT id FROM pictures WHERE state = ?", state.value))
 
     def hashed_files(self) -> dict[str, HashedFile]:
         """Path, as stored, to what is known of the file."""
-        rows = self._read("SELECT * FROM files")
+        rows = self.select("SELECT * FROM files")
         return {row["path"]: HashedFile(row["size_bytes"], row["mtime_ns"], row["sha256"]) for row in rows}
 
     def remember_files(self, files: Mapping[str, HashedFile]) -> None:
@@ -148,11 +131,20 @@ class Catalog:
             cursor = connection.execute("UPDATE pictures SET state = ? WHERE id = ?", (state.value, item_id))
         return cursor.rowcount > 0
 
-    def _read(self, query: str, *parameters: object) -> list[sqlite3.Row]:
+    def select(self, query: str, *parameters: object) -> list[sqlite3.Row]:
+        """Rows of any query; none before the first write."""
         if not self._path.exists():
             return []
         with self._connection() as connection:
             return connection.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, alone among writers; on disk at the end, undone by an exception."""
+        with self._connection(create=True) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                yield connection
 
     @contextmanager
     def _connection(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
@@ -161,22 +153,26 @@ class Catalog:
             uri = f"{self._path.absolute().as_uri()}?mode={mode}"
             with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S)) as connection:
                 connection.row_factory = sqlite3.Row
-                self._check_schema(connection)
+                self._prepare(connection, is_writer=create)
                 yield connection
         except sqlite3.Error as error:
             raise StoreError(f"the catalog {self._path} cannot be used: {error}") from error
 
-    def _check_schema(self, connection: sqlite3.Connection) -> None:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_SCHEMA)
-        elif version != SCHEMA_VERSION:
+    def _prepare(self, connection: sqlite3.Connection, *, is_writer: bool) -> None:
+        version = schema_of(connection)
+        if version > SCHEMA_VERSION:
             raise StoreError(
                 f"the catalog {self._path} has schema {version}; this version reads schema {SCHEMA_VERSION}"
             )
+        if is_writer:
+            connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk, whatever the library's default
+        if version == 0 or (is_writer and version < SCHEMA_VERSION):
+            migrate(connection)
+        elif version < SCHEMA_VERSION:
+            read_as_current(connection)
 
-    def _entry(self, row: sqlite3.Row) -> CatalogEntry:
+    def entry(self, row: sqlite3.Row) -> CatalogEntry:
+        """A row of `pictures` as what it means."""
         fields: dict[str, Any] = dict(row)
         fields["path"] = self._base / row["path"]
         fields["metadata"] = json.loads(row["metadata"])

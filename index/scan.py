@@ -23,12 +23,21 @@ class Scan:
     """Ids that were active before and are not among the pictures."""
 
 
-def scan_files(found: Sequence[Found], catalog: Catalog, on_progress: OnProgress) -> Scan:
+def scan_files(
+    found: Sequence[Found], catalog: Catalog, on_progress: OnProgress, active: frozenset[str] | None = None
+) -> Scan:
     """Hash the files whose size or time of change differs from the catalog's, and merge equal contents.
 
     The first file of a content gives its path, label and metadata.
+
+    Args:
+        found: the files there are.
+        catalog: what is known of them.
+        on_progress: told how far the scan is.
+        active: ids that were active before the files were looked for; what was added since is not missing.
     """
-    active = catalog.ids(PictureState.ACTIVE)
+    if active is None:
+        active = catalog.ids(PictureState.ACTIVE)
     deleted = catalog.ids(PictureState.DELETED)
     hashed, skipped = _hash_files(found, catalog, on_progress)
     pictures: dict[str, CatalogEntry] = {}

@@ -105,8 +105,7 @@ class SearchIndex:
         return [answers[i] for i in range(len(queries))]
 
     def _ranked(self, query: Embedding, rows: Int64[np.ndarray, "m"], k: int) -> Hits:
-        differences = self._vectors[rows].astype(np.float64) - query
-        distances = np.sqrt(np.einsum("md,md->m", differences, differences)).astype(np.float32)
+        distances = exact_distances(self._vectors[rows], query)
         order = np.lexsort((rows, distances))[:k]
         rows = rows[order]
         return Hits(rows, tuple(self._ids[row] for row in rows.tolist()), distances[order])
@@ -121,6 +120,13 @@ class SearchIndex:
         if len(bad):
             raise QueryError(f"query {bad[0]} holds NaN, infinite or too large values")
         return queries
+
+
+def exact_distances(vectors: Embeddings, query: Embedding) -> Float32[np.ndarray, "b"]:
+    """Euclidean distances by the definition, in float64, rounded once: the numbers that every answer is ordered by."""
+    differences = vectors.astype(np.float64) - query
+    distances: Float32[np.ndarray, b] = np.sqrt(np.einsum("md,md->m", differences, differences)).astype(np.float32)
+    return distances
 
 
 class _Round(NamedTuple):
