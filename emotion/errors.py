@@ -13,6 +13,7 @@ FeelalikeError
 └── StoreError          anything about the index on disk
     ├── StoreMissingError     no snapshot has been published yet
     ├── StoreLockedError      another process is writing
+    ├── StoreWriteError       the disk is full, read-only, or busy for too long
     ├── ExternalIdTakenError  another picture has this external id
     ├── EmptyGalleryError     nothing to index
     ├── SnapshotCorruptError  a file is missing or differs from its recorded hash
@@ -87,6 +88,10 @@ class StoreMissingError(StoreError):
 
 class StoreLockedError(StoreError):
     """Another process is writing to the store."""
+
+
+class StoreWriteError(StoreError):
+    """A change could not be written; nothing of it was kept."""
 
 
 class ExternalIdTakenError(StoreError):

@@ -5,6 +5,7 @@ holds for minutes. A build leaves alone what comes meanwhile: an added picture s
 it, and a deleted one is hidden by its state whatever version holds it.
 """
 
+import contextlib
 import hashlib
 import json
 import sqlite3
@@ -16,7 +17,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from emotion.errors import ExternalIdTakenError, PictureError, PictureFault, StoreError
+from emotion.errors import ExternalIdTakenError, PictureError, PictureFault, StoreError, StoreWriteError
 from index.catalog import Catalog, CatalogEntry, PictureState, picture_id
 from index.delta import AddedRow, Made, insert_row
 from index.durable import fsync, write_atomic
@@ -78,7 +79,7 @@ def add_picture(store: SnapshotStore, new: NewPicture, row: AddedRow, made: Made
 
     Raises:
         ExternalIdTakenError: another picture has the external id.
-        StoreError: the store cannot be written.
+        StoreWriteError: the store cannot be written.
     """
     try:
         with store.catalog.writing() as connection:
@@ -91,7 +92,7 @@ def add_picture(store: SnapshotStore, new: NewPicture, row: AddedRow, made: Made
             insert_row(connection, made, row)
             entry = _entry(store.catalog, connection, new.id)
     except OSError as error:
-        raise StoreError(f"cannot write to the store {store.root}: {error.strerror or error}") from error
+        raise StoreWriteError(f"cannot write to the store {store.root}: {error.strerror or error}") from error
     if entry is None:
         raise StoreError(f"the catalog of {store.root} does not hold the picture that it was given")
     return Added(entry, created=True)
@@ -111,7 +112,8 @@ def remove_picture(store: SnapshotStore, item_id: str) -> bool:
         connection.execute("DELETE FROM added WHERE id = ?", (item_id,))
     if gone.rowcount == 0:
         return False
-    erase_files(store, item_id)
+    with contextlib.suppress(StoreWriteError):  # it is gone all the same; the next build erases its files
+        erase_files(store, item_id)
     return True
 
 
@@ -133,13 +135,7 @@ def erase_files(store: SnapshotStore, *item_ids: str) -> None:
                 for half_written in store.uploads.glob("*/.*.new"):
                     half_written.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(f"cannot remove files from {store.root}: {error.strerror or error}") from error
-
-
-def find_external(catalog: Catalog, external_id: str) -> CatalogEntry | None:
-    """The picture that someone calls by a name of their own."""
-    rows = catalog.select("SELECT * FROM pictures WHERE external_id = ?", external_id)
-    return catalog.entry(rows[0]) if rows else None
+        raise StoreWriteError(f"cannot remove files from {store.root}: {error.strerror or error}") from error
 
 
 def _entry(catalog: Catalog, connection: sqlite3.Connection, item_id: str) -> CatalogEntry | None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from emotion.errors import StoreError
+from emotion.errors import StoreError, StoreWriteError
 from index.schema import SCHEMA_VERSION, migrate, read_as_current, schema_of
 
 ID_LENGTH: Final = 32
@@ -156,7 +156,8 @@ class Catalog:
                 self._prepare(connection, is_writer=create)
                 yield connection
         except sqlite3.Error as error:
-            raise StoreError(f"the catalog {self._path} cannot be used: {error}") from error
+            kind = StoreWriteError if create else StoreError
+            raise kind(f"the catalog {self._path} cannot be used: {error}") from error
 
     def _prepare(self, connection: sqlite3.Connection, *, is_writer: bool) -> None:
         version = schema_of(connection)

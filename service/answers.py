@@ -5,7 +5,7 @@ from typing import NamedTuple
 from emotion.arrays import Embedding, Probabilities
 from emotion.taxonomy import Polarity, Taxonomy
 from index.catalog import Catalog, CatalogEntry, PictureState
-from index.snapshot import Snapshot
+from index.view import Searchable
 from service.errors import UnknownImageError
 from service.inference import Prediction
 from service.schemas import (
@@ -73,7 +73,7 @@ def mood(naming: Naming, probabilities: Probabilities) -> Mood:
 
 
 def find_similar(
-    snapshot: Snapshot, catalog: Catalog, naming: Naming, query: Embedding, k: int, leave_out: str | None = None
+    snapshot: Searchable, catalog: Catalog, naming: Naming, query: Embedding, k: int, leave_out: str | None = None
 ) -> list[SearchResult]:
     """The k gallery pictures nearest to a vector.
 
@@ -97,7 +97,7 @@ def find_similar(
         wanted *= 2
     return [
         SearchResult(
-            **_picture(snapshot, naming, int(hits.rows[i]), entries.get(hits.ids[i])).model_dump(),
+            **gallery_picture(snapshot, naming, int(hits.rows[i]), entries.get(hits.ids[i])).model_dump(),
             rank=rank,
             distance=_rounded(hits.distances[i]),
         )
@@ -105,21 +105,22 @@ def find_similar(
     ]
 
 
-def neighbours(snapshot: Snapshot, catalog: Catalog, naming: Naming, item_id: str, k: int) -> NeighboursAnswer:
+def neighbours(snapshot: Searchable, catalog: Catalog, naming: Naming, item_id: str, k: int) -> NeighboursAnswer:
     """A gallery picture and those nearest to it; raises UnknownImageError when the index does not hold it."""
     row = snapshot.row_of(item_id)
     entry = catalog.get(item_id)
     if row is None or not _is_shown(entry):
         raise UnknownImageError("no picture of the live index has this id")
     return NeighboursAnswer(
-        picture=_picture(snapshot, naming, row, entry),
+        picture=gallery_picture(snapshot, naming, row, entry),
         results=find_similar(snapshot, catalog, naming, snapshot.vectors[row], k, leave_out=item_id),
         index_version=snapshot.manifest.version,
         model_id=snapshot.manifest.model_id,
     )
 
 
-def _picture(snapshot: Snapshot, naming: Naming, row: int, entry: CatalogEntry | None) -> GalleryPicture:
+def gallery_picture(snapshot: Searchable, naming: Naming, row: int, entry: CatalogEntry | None) -> GalleryPicture:
+    """A picture of the gallery by its row."""
     item_id = snapshot.ids[row]
     return GalleryPicture(
         **mood(naming, snapshot.probabilities[row]).model_dump(),
@@ -128,6 +129,7 @@ def _picture(snapshot: Snapshot, naming: Naming, row: int, entry: CatalogEntry |
         url=f"/images/{item_id}",
         thumbnail_url=f"/images/{item_id}/thumbnail",
         metadata=dict(entry.metadata) if entry else {},
+        external_id=entry.external_id if entry else None,
     )
 
 

@@ -22,7 +22,7 @@ from service.openapi import documented
 from service.pictures import GalleryFiles
 from service.problems import install_problem_handlers
 from service.rebuild_job import RebuildJobs, build_command
-from service.routes import admin, classify, health, images, pages, search
+from service.routes import admin, classify, gallery, health, images, pages, search
 from service.settings import ServiceSettings
 from service.snapshots import LiveSnapshot
 from service.workers import WorkPool
@@ -73,7 +73,7 @@ def create_app(
     )
     app.add_middleware(RequestContext, metrics=metrics)
     install_problem_handlers(app)
-    for module in (classify, search, images, admin, health, pages):
+    for module in (classify, search, gallery, images, admin, health, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC, check_dir=False), name="static")
     app.openapi = documented(app, settings)  # type: ignore[method-assign]
@@ -108,7 +108,8 @@ async def _running(
         await _warm_up(lane, predictor)
         decoders = WorkPool("decoded", settings.decode_threads, settings.max_uploads)
         thumbnailers = WorkPool("made into thumbnails", settings.decode_threads, _THUMBNAILS_WAITING)
-        for pool in (decoders, thumbnailers):
+        batches = WorkPool("received in batches", 1, settings.max_batches)
+        for pool in (decoders, thumbnailers, batches):
             stack.push_async_callback(asyncio.to_thread, pool.close)
         live = LiveSnapshot(store, predictor, settings.device, metrics, snapshot)
         await live.refresh()
@@ -117,7 +118,7 @@ async def _running(
         stack.push_async_callback(jobs.close)
         metrics.watch(queue_depth=lambda: lane.depth, uploads=lambda: decoders.admitted)
         files = GalleryFiles(store)
-        yield Services(settings, predictor, store, metrics, lane, decoders, thumbnailers, live, files, jobs)
+        yield Services(settings, predictor, store, metrics, lane, decoders, thumbnailers, batches, live, files, jobs)
         _log.info("stopping")
 
 

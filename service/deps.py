@@ -32,6 +32,7 @@ class Services:
     lane: ModelLane
     decoders: WorkPool
     thumbnailers: WorkPool
+    batches: WorkPool
     live: LiveSnapshot
     files: GalleryFiles
     jobs: RebuildJobs

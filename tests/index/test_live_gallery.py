@@ -8,11 +8,12 @@ import pytest
 
 from emotion.errors import EmptyGalleryError, ExternalIdTakenError, PictureError, StoreError
 from fakes import encoded, tiny_predictor
-from index.additions import NewPicture, add_picture, embed_picture, find_external, remove_picture
+from index.additions import NewPicture, add_picture, embed_picture, remove_picture
 from index.catalog import PictureState
 from index.compact import compact
 from index.delta import Delta, read_rows
 from index.embed import made_with
+from index.lookups import active_after, find_external
 from index.rebuild import rebuild
 from index.schema import _STEPS
 from index.store import SnapshotStore
@@ -270,6 +271,16 @@ def test_a_follower_sees_more_and_its_old_views_stay(built, add, monkeypatch):
     np.testing.assert_array_equal(one.vectors[0], many.vectors[0])
     last = many.ids[-1]
     assert (one.row_of(first), one.row_of(last), many.row_of(last)) == (0, None, 5)
+
+
+def test_pages_walk_all_active_pictures_once(built, add):
+    removed = add(50).entry.id
+    remove_picture(built, removed)
+    seen, last = [], ""
+    while page := active_after(built.catalog, last, 4):
+        seen += [entry.id for entry in page]
+        last = seen[-1]
+    assert seen == sorted(built.load().ids)
 
 
 @pytest.mark.parametrize("k", [1, 7, 200, 1000])
