@@ -1,4 +1,4 @@
-"""The command line: build, info, verify."""
+"""The command line: build, info, verify; add, remove, compact and rollback stand in commands.py."""
 
 import json
 import signal
@@ -17,15 +17,13 @@ from emotion.console import EXIT_INTERRUPTED, run, say
 from emotion.errors import ConfigError, FeelalikeError
 from emotion.predictor import Predictor
 from emotion.runtime import Device, Precision
-from index.embed import Embedder
+from index.commands import OpenEmbedder, StoreOption, add, compact_store, remove, rollback
 from index.gallery import GalleryRoot
 from index.progress import OnProgress
 from index.rebuild import Rebuilt, rebuild
 from index.reporting import Bars, JsonLines, print_json, succeeded, summarise
 from index.spec import WantedKind
 from index.store import SnapshotStore
-
-OpenEmbedder = Callable[[Path, Device], Embedder]
 
 app = typer.Typer(
     name="index",
@@ -34,7 +32,10 @@ app = typer.Typer(
     add_completion=False,
 )
 
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the index.")]
+app.command()(add)
+app.command()(remove)
+app.command("compact")(compact_store)
+app.command()(rollback)
 
 
 @app.command()
