@@ -1,8 +1,11 @@
 """From numbers to answers: what the model said, and what the index found."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from emotion.arrays import Embedding, Probabilities
+import numpy as np
+from jaxtyping import Bool
+
+from emotion.arrays import Embedding, Probabilities, ProbabilityRows
 from emotion.taxonomy import Polarity, Taxonomy
 from index.catalog import Catalog, CatalogEntry, PictureState
 from index.view import Searchable
@@ -18,7 +21,7 @@ from service.schemas import (
     SearchResult,
 )
 
-_DECIMALS = 6
+DECIMALS: Final = 6
 
 
 class Naming(NamedTuple):
@@ -36,6 +39,15 @@ class Naming(NamedTuple):
         ranked = (-probabilities).argsort(kind="stable")
         reached = [self.taxonomy.names[i] for i in ranked if probabilities[i] >= self.thresholds[i]]
         return reached or [self.taxonomy.names[ranked[0]]]
+
+    def emotion_mask(self, probabilities: ProbabilityRows) -> Bool[np.ndarray, "b c"]:
+        """Which emotions each of several pictures has: what `emotions` names, or the most probable one."""
+        likeliest = np.zeros(probabilities.shape, bool)
+        likeliest[np.arange(len(probabilities)), probabilities.argmax(axis=1)] = True
+        if self.thresholds is None:
+            return likeliest
+        reached = probabilities >= self.thresholds
+        return np.where(reached.any(axis=1, keepdims=True), reached, likeliest)
 
 
 def classification(naming: Naming, prediction: Prediction, model_id: str) -> Classification:
@@ -91,7 +103,7 @@ def find_similar(
     while True:
         hits = snapshot.index.search(query[None], wanted)[0]
         entries = catalog.get_many(hits.ids)
-        kept = [i for i, item_id in enumerate(hits.ids) if item_id != leave_out and _is_shown(entries.get(item_id))]
+        kept = [i for i, item_id in enumerate(hits.ids) if item_id != leave_out and is_shown(entries.get(item_id))]
         if len(kept) >= k or len(hits) < wanted:
             break
         wanted *= 2
@@ -109,7 +121,7 @@ def neighbours(snapshot: Searchable, catalog: Catalog, naming: Naming, item_id: 
     """A gallery picture and those nearest to it; raises UnknownImageError when the index does not hold it."""
     row = snapshot.row_of(item_id)
     entry = catalog.get(item_id)
-    if row is None or not _is_shown(entry):
+    if row is None or not is_shown(entry):
         raise UnknownImageError("no picture of the live index has this id")
     return NeighboursAnswer(
         picture=gallery_picture(snapshot, naming, row, entry),
@@ -133,7 +145,7 @@ def gallery_picture(snapshot: Searchable, naming: Naming, row: int, entry: Catal
     )
 
 
-def _is_shown(entry: CatalogEntry | None) -> bool:
+def is_shown(entry: CatalogEntry | None) -> bool:
     """A picture the catalog does not know is shown without label; one deleted on purpose is not."""
     return entry is None or entry.state is not PictureState.DELETED
 
@@ -148,4 +160,4 @@ def _polarity_probabilities(naming: Naming, probabilities: Probabilities) -> Pol
 
 def _rounded(number: float) -> float:
     """float32 noise off: six decimals are more than the model knows."""
-    return round(float(number), _DECIMALS)
+    return round(float(number), DECIMALS)

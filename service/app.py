@@ -14,15 +14,18 @@ from fastapi.staticfiles import StaticFiles
 from emotion.predictor import Predictor
 from index.snapshot import Snapshot
 from index.store import SnapshotStore
+from service.answers import Naming
 from service.deps import Services
+from service.fingerprints import Fingerprints
 from service.inference import ModelLane
 from service.metrics import Metrics
 from service.middleware import RequestContext
+from service.moods import MoodCentres
 from service.openapi import documented
 from service.pictures import GalleryFiles
 from service.problems import install_problem_handlers
 from service.rebuild_job import RebuildJobs, build_command
-from service.routes import admin, classify, gallery, health, images, pages, search
+from service.routes import admin, batch, classify, gallery, health, images, pages, search
 from service.settings import ServiceSettings
 from service.snapshots import LiveSnapshot
 from service.workers import WorkPool
@@ -73,7 +76,7 @@ def create_app(
     )
     app.add_middleware(RequestContext, metrics=metrics)
     install_problem_handlers(app)
-    for module in (classify, search, gallery, images, admin, health, pages):
+    for module in (classify, search, batch, gallery, images, admin, health, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC, check_dir=False), name="static")
     app.openapi = documented(app, settings)  # type: ignore[method-assign]
@@ -118,7 +121,21 @@ async def _running(
         stack.push_async_callback(jobs.close)
         metrics.watch(queue_depth=lambda: lane.depth, uploads=lambda: decoders.admitted)
         files = GalleryFiles(store)
-        yield Services(settings, predictor, store, metrics, lane, decoders, thumbnailers, batches, live, files, jobs)
+        yield Services(
+            settings,
+            predictor,
+            store,
+            metrics,
+            lane,
+            decoders,
+            thumbnailers,
+            batches,
+            live,
+            files,
+            jobs,
+            MoodCentres(Naming(predictor.taxonomy, predictor.thresholds)),
+            Fingerprints(files),
+        )
         _log.info("stopping")
 
 

@@ -11,8 +11,10 @@ from emotion.predictor import Predictor
 from index.store import SnapshotStore
 from service.answers import Naming
 from service.errors import InvalidParameterError, UnauthorizedError
+from service.fingerprints import Fingerprints
 from service.inference import ModelLane, Prediction
 from service.metrics import Metrics
+from service.moods import MoodCentres
 from service.pictures import GalleryFiles
 from service.rebuild_job import RebuildJobs
 from service.settings import ServiceSettings, variable
@@ -36,6 +38,8 @@ class Services:
     live: LiveSnapshot
     files: GalleryFiles
     jobs: RebuildJobs
+    moods: MoodCentres
+    fingerprints: Fingerprints
 
     @property
     def naming(self) -> Naming:

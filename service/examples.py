@@ -66,6 +66,31 @@ NEIGHBOURS: Final[dict[str, Any]] = {
     "index_version": _VERSION,
     "model_id": _MODEL_ID,
 }
+MOOD_SEARCH: Final[dict[str, Any]] = {
+    "mood": "awe",
+    "results": _RESULTS,
+    "index_version": _VERSION,
+    "model_id": _MODEL_ID,
+}
+_ITEM_PROBLEM = {
+    "title": "Not a JPEG, PNG or WebP picture",
+    "status": 415,
+    "detail": "picture is not a JPEG, PNG or WebP picture",
+    "code": "unsupported_format",
+}
+EMBED: Final[dict[str, Any]] = {"embedding": [0.0312, 0.0, 0.1177], "precision": "fp32", "model_id": _MODEL_ID}
+CLASSIFY_BATCH: Final[dict[str, Any]] = {
+    "items": [{"classification": CLASSIFICATION, "error": None}, {"classification": None, "error": _ITEM_PROBLEM}],
+    "model_id": _MODEL_ID,
+}
+SEARCH_BATCH: Final[dict[str, Any]] = {
+    "items": [
+        {"query": CLASSIFICATION, "results": _RESULTS, "error": None},
+        {"query": None, "results": None, "error": _ITEM_PROBLEM},
+    ],
+    "index_version": _VERSION,
+    "model_id": _MODEL_ID,
+}
 ADD: Final[dict[str, Any]] = {
     "items": [{"created": True, "picture": _PICTURES[0], "error": None}],
     "index_version": _VERSION,
@@ -139,6 +164,10 @@ INFO: Final[dict[str, Any]] = {
 EXAMPLES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("post", "/classify"): CLASSIFICATION,
     ("post", "/search"): SEARCH,
+    ("get", "/search"): MOOD_SEARCH,
+    ("post", "/embed"): EMBED,
+    ("post", "/classify/batch"): CLASSIFY_BATCH,
+    ("post", "/search/batch"): SEARCH_BATCH,
     ("post", "/images"): ADD,
     ("get", "/images"): PAGE,
     ("get", "/images/{id}/neighbours"): NEIGHBOURS,

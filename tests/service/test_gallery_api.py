@@ -100,28 +100,27 @@ def test_of_several_pictures_each_has_its_answer(post, client):
     assert len(found(client)) == 14
 
 
-@pytest.mark.parametrize(
-    ("pictures", "texts", "status", "code"),
-    [
-        ([b"no picture"], {}, 415, "unsupported_format"),
-        ([b""], {}, 400, "empty_picture"),
-        ([NEW[:100]], {}, 422, "undecodable_picture"),
-        ([], {"label": "awe"}, 400, "malformed_body"),
-        ([NEW], {"lable": "awe"}, 400, "malformed_body"),
-        ([NEW], {"metadata": "{"}, 422, "invalid_parameter"),
-        ([NEW], {"metadata": '{"a": 1}'}, 422, "invalid_parameter"),
-        ([NEW], {"metadata": "[" * 60_000}, 422, "invalid_parameter"),
-        ([NEW], {"label": "x" * 501}, 422, "invalid_parameter"),
-        ([NEW], {"label": "x" * 70_000}, 400, "malformed_body"),
-        ([NEW, encoded(51)], {"external_id": "x"}, 422, "invalid_parameter"),
-        ([NEW] * 17, {}, 400, "malformed_body"),
-        ([b"x" * (64 * 2**20 + 10)], {}, 413, "picture_too_large"),
-    ],
-    ids=lambda value: str(value)[:20] if isinstance(value, int | str) else "",
-)
-def test_what_is_refused_changes_nothing(client, store, pictures, texts, status, code, problem, auth):
-    files = [("file", (f"{i}.png", data)) for i, data in enumerate(pictures)] or {"other": (None, "text")}
-    problem(client.post("/images", files=files, data=texts, headers=auth), status, code)
+REFUSED = [
+    ([b"no picture"], {}, 415, "unsupported_format"),
+    ([b""], {}, 400, "empty_picture"),
+    ([NEW[:100]], {}, 422, "undecodable_picture"),
+    ([], {"label": "awe"}, 400, "malformed_body"),
+    ([NEW], {"lable": "awe"}, 400, "malformed_body"),
+    ([NEW], {"metadata": "{"}, 422, "invalid_parameter"),
+    ([NEW], {"metadata": '{"a": 1}'}, 422, "invalid_parameter"),
+    ([NEW], {"metadata": "[" * 60_000}, 422, "invalid_parameter"),
+    ([NEW], {"label": "x" * 501}, 422, "invalid_parameter"),
+    ([NEW], {"label": "x" * 70_000}, 400, "malformed_body"),
+    ([NEW, encoded(51)], {"external_id": "x"}, 422, "invalid_parameter"),
+    ([NEW] * 17, {}, 400, "malformed_body"),
+    ([b"x" * (64 * 2**20 + 10)], {}, 413, "picture_too_large"),
+]
+
+
+def test_what_is_refused_changes_nothing(client, store, problem, auth):
+    for pictures, texts, status, code in REFUSED:
+        files = [("file", (f"{i}.png", data)) for i, data in enumerate(pictures)] or {"other": (None, "text")}
+        problem(client.post("/images", files=files, data=texts, headers=auth), status, code)
     assert len(found(client)) == 12
     assert not store.uploads.exists()
 
