@@ -68,8 +68,8 @@ def embed_picture(embedder: Embedder, new: NewPicture, name: str = "picture") ->
 def add_picture(store: SnapshotStore, new: NewPicture, row: AddedRow, made: Made) -> Added:
     """Put a picture into the gallery; on disk when this returns. One deleted before comes back as a new one.
 
-    The file is in place before the catalog is, so that no picture of the catalog lacks its file. Killed in between,
-    the file stays without a picture; the next build finds it, as it finds whatever lies in uploads/.
+    The file is in place before the catalog knows it, so that no picture of the catalog lacks its file. Killed in
+    between, the file stays; builds leave it out, for nobody was told that it was added.
 
     Args:
         store: with the gallery; it need not be locked.

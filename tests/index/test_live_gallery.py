@@ -332,3 +332,31 @@ def test_a_failed_migration_leaves_schema_1(store, old_catalog, monkeypatch):
         old_catalog.set_state("ab", PictureState.GONE)
     assert schema(store) == 1
     assert old_catalog.get("ab").label == "awe"
+
+
+def test_a_picture_whose_adding_was_cut_short_is_not_there(built, add, predictor, monkeypatch):
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("index.additions._insert", die)
+        with pytest.raises(KeyboardInterrupt):
+            add(50)
+    (left,) = built.uploads.rglob("*.png")
+    assert len(shown(built)) == 6
+    (skipped,) = rebuild(built, predictor).skipped
+    assert skipped.path == str(left)
+    assert "never added to the end" in skipped.reason
+    assert len(shown(built)) == 6
+    assert add(50).created
+    assert rebuild(built, predictor).skipped == ()
+    assert len(built.load().ids) == 7
+
+
+def test_a_lost_catalog_costs_no_upload(built, add, predictor):
+    item_id = add(50, label="awe").entry.id
+    for file in built.root.glob("catalog.sqlite*"):
+        file.unlink()
+    rebuild(built, predictor)
+    assert item_id in built.load().ids
+    assert len(shown(built)) == 7
