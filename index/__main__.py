@@ -18,6 +18,7 @@ from emotion.errors import ConfigError, FeelalikeError
 from emotion.predictor import Predictor
 from emotion.runtime import Device, Precision
 from index.commands import OpenEmbedder, StoreOption, add, compact_store, remove, rollback
+from index.compact import count_added
 from index.gallery import GalleryRoot
 from index.progress import OnProgress
 from index.rebuild import Rebuilt, rebuild
@@ -171,6 +172,7 @@ def _facts(store: SnapshotStore) -> dict[str, Any]:
         "gallery": [str(root.located(store.root)) for root in store.config().roots],
         "version": manifest.version,
         "versions": store.versions(),
+        "added": count_added(store),
         **manifest.model_dump(mode="json", include={"created", "model_id", "precision", "dim", "count", "recall"}),
         "kind": manifest.index.kind.value,
         "reason": manifest.index.reason,

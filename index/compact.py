@@ -60,6 +60,14 @@ def compact(store: SnapshotStore, *, device: Device = Device.CPU) -> Compacted:
         return Compacted(store.manifest(), len(added), n_removed)
 
 
+def count_added(store: SnapshotStore) -> int:
+    """Pictures that every search compares one by one, until the next compact or build."""
+    made = made_by(store.manifest())
+    query = "SELECT id FROM added JOIN pictures USING (id) WHERE model_id = ? AND precision = ? AND state = 'active'"
+    added = {row["id"] for row in store.catalog.select(query, made.model_id, made.precision)}
+    return len(added - _ids(store.snapshots / store.manifest().version / IDS)) if added else 0
+
+
 def tidy(store: SnapshotStore) -> None:
     """After a publish, remove what nobody can ask for any more; call it inside writer_lock."""
     store.prune(KEEP_VERSIONS)

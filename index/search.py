@@ -6,6 +6,7 @@ candidates than asked for are fetched, their distances computed from the stored 
 order (distance, id).
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -71,6 +72,11 @@ class SearchIndex:
     def failure(self) -> str | None:
         """Why nothing can be searched any more; None while all is well."""
         return self._index.failure
+
+    @property
+    def most_hits(self) -> int:
+        """The most neighbours that one search gives: on the CPU any number, capped by the gallery."""
+        return self._index.max_k if self.device is Device.CUDA else sys.maxsize
 
     def search(self, queries: Embeddings, k: int) -> list[Hits]:
         """The k nearest pictures of each query; fewer when the gallery holds fewer.

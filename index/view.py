@@ -64,6 +64,11 @@ class JoinedIndex:
         """Why nothing can be searched any more; None while all is well."""
         return self._index.failure
 
+    @property
+    def most_hits(self) -> int:
+        """The most neighbours that one search gives."""
+        return self._index.most_hits
+
     def search(self, queries: Embeddings, k: int) -> list[Hits]:
         """The k nearest pictures of each query; fewer when the gallery holds fewer. Raises as SearchIndex does."""
         queries = np.ascontiguousarray(queries, dtype=np.float32)

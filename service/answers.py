@@ -104,9 +104,9 @@ def find_similar(
         hits = snapshot.index.search(query[None], wanted)[0]
         entries = catalog.get_many(hits.ids)
         kept = [i for i, item_id in enumerate(hits.ids) if item_id != leave_out and is_shown(entries.get(item_id))]
-        if len(kept) >= k or len(hits) < wanted:
+        if len(kept) >= k or len(hits) < wanted or wanted == snapshot.index.most_hits:
             break
-        wanted *= 2
+        wanted = min(2 * wanted, snapshot.index.most_hits)
     return [
         SearchResult(
             **gallery_picture(snapshot, naming, int(hits.rows[i]), entries.get(hits.ids[i])).model_dump(),

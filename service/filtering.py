@@ -21,7 +21,7 @@ from service.fingerprints import Fingerprints, is_same
 from service.schemas import SearchResult
 
 MOST_ASKED_OF_INDEX: Final = 2048
-"""A GPU gives no more, and a comparison with everything is not much dearer then."""
+"""A comparison with everything is not much dearer then."""
 MOST_COMPARED: Final = 512
 """Pictures that one search without duplicates looks at: the first look at each costs a thumbnail."""
 _FIRST_FACTOR: Final = 4
@@ -59,7 +59,7 @@ def find_filtered(
     """The k nearest pictures that pass; fewer when fewer do, or when most of the 512 nearest are one picture."""
     search = _FilteredSearch(gallery, catalog, naming, query, k, filters, fingerprints)
     wanted = _FIRST_FACTOR * k
-    while wanted <= MOST_ASKED_OF_INDEX:
+    while wanted <= min(MOST_ASKED_OF_INDEX, gallery.index.most_hits):
         hits = gallery.index.search(query[None], wanted)[0]
         if search.take(hits) or len(hits) < wanted:
             return search.results()

@@ -1,6 +1,7 @@
 """Processes that change a gallery are killed with SIGKILL at random moments; what they had answered must hold.
 
-Run as a program, so that what is killed was forked from a process without threads: python killed.py FOLDER ROUNDS SEED LONGEST_LIFE_S
+Run as a program, so that what is killed was forked from a process without threads:
+python killed.py FOLDER ROUNDS SEED LONGEST_LIFE_S
 """
 
 import contextlib

@@ -205,6 +205,7 @@ def test_add_remove_compact_and_rollback(invoke, built, tmp_path):
     item_id = added.stdout.split()[0]
     entry = built.catalog.get(item_id)
     assert (entry.label, entry.metadata) == ("awe", {"by": "me"})
+    assert json.loads(invoke("info", "--store", built.root, "--json").stdout)["added"] == 2
     again = invoke("add", new / "50.png", *places, "--external-id", "x")
     assert (again.exit_code, "is there already" in again.stdout) == (0, True)
     gone = invoke("remove", item_id, "unknown", "--store", built.root)

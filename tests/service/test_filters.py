@@ -1,16 +1,23 @@
 """Filters, moods, batches and /embed: each held to its definition, written slowly over all pictures."""
 
 import json
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
 import pytest
 
 from emotion.predictor import Predictor
+from emotion.runtime import Device
 from fakes import encoded, picture, tiny_bundle, tiny_predictor, write_gallery
+from index.additions import remove_picture
+from index.build import build_flat
+from index.device import DeviceIndex
 from index.gallery import GalleryRoot
 from index.rebuild import rebuild
+from index.search import SearchIndex
 from service import filtering
+from service.answers import find_similar
 from service.fingerprints import fingerprint, is_same
 
 N = 40
@@ -236,3 +243,20 @@ def test_another_model_s_gallery_is_not_mixed_into_moods(store, serve, tmp_path,
     rebuild(store, tiny_predictor(tmp_path, "other"))
     wait_until(lambda: client.get("/readyz").json()["warnings"])
     assert client.get("/search", params={"mood": before["mood"]}).json() == before
+
+
+def test_an_index_that_gives_few_hits_is_never_asked_for_more(client, store, everything, predictor):
+    """As on a GPU. The plain search then gives what is left of them, a filtered one compares with all."""
+    parts = client.app.state.services
+    snapshot = store.load()
+    on_gpu = DeviceIndex(build_flat(np.asarray(snapshot.vectors)), Device.CUDA, gpu_max_k=20)
+    gallery = replace(snapshot, index=SearchIndex(on_gpu, snapshot.vectors, snapshot.ids))
+    query = predictor.predict([QUERY]).embeddings[0]
+    nearest = [one["id"] for one in everything if one["id"] in snapshot.ids]
+    for item_id in nearest[:15]:
+        remove_picture(store, item_id)
+    wanted = (parts.store.catalog, parts.naming, query, 10)
+    assert [one.id for one in find_similar(gallery, *wanted)] == nearest[15:20]
+    every = filtering.Filters(max_distance=2.0)
+    found = filtering.find_filtered(gallery, *wanted, every, parts.fingerprints)
+    assert [one.id for one in found] == nearest[15:25]
