@@ -95,10 +95,10 @@ def drop_rows(catalog: Catalog, held: Callable[[str, str], Collection[str] | Non
     kinds = catalog.select("SELECT DISTINCT model_id, precision FROM added")
     if not kinds:
         return 0
+    held_ids = {tuple(kind): held(*kind) for kind in kinds}  # read before, so that no addition waits for it
     n_dropped = 0
     with catalog.writing() as connection:
-        for model_id, precision in kinds:
-            ids = held(model_id, precision)
+        for (model_id, precision), ids in held_ids.items():
             of_kind = "FROM added WHERE model_id = ? AND precision = ?"
             doomed = [
                 (seq,)

@@ -123,6 +123,10 @@ def _metadata(text: str) -> dict[str, str]:
         raise InvalidParameterError(f"metadata: not a JSON object: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
         raise InvalidParameterError('metadata: must be a JSON object of texts, such as {"photographer": "unknown"}')
+    try:
+        "".join([*content, *content.values()]).encode()
+    except UnicodeEncodeError as error:  # half of a surrogate pair, which no answer could be written with
+        raise InvalidParameterError("metadata: holds a character that is none") from error
     return content
 
 

@@ -108,6 +108,8 @@ REFUSED = [
     ([NEW], {"lable": "awe"}, 400, "malformed_body"),
     ([NEW], {"metadata": "{"}, 422, "invalid_parameter"),
     ([NEW], {"metadata": '{"a": 1}'}, 422, "invalid_parameter"),
+    ([NEW], {"metadata": '{"a": "\\ud800"}'}, 422, "invalid_parameter"),
+    ([NEW], {"metadata": '{"\\udfff": "a"}'}, 422, "invalid_parameter"),
     ([NEW], {"metadata": "[" * 60_000}, 422, "invalid_parameter"),
     ([NEW], {"label": "x" * 501}, 422, "invalid_parameter"),
     ([NEW], {"label": "x" * 70_000}, 400, "malformed_body"),
