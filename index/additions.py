@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -128,14 +128,22 @@ def erase_files(store: SnapshotStore, *item_ids: str) -> None:
     try:
         with store.catalog.writing() as connection:  # no picture can come back while its file goes
             for item_id, path in connection.execute(query + chosen[0], chosen[1:]):
-                if Path(path).parts[0] == UPLOADS:
-                    (store.root / path).unlink(missing_ok=True)
-                (store.thumbnails / f"{item_id}.jpg").unlink(missing_ok=True)
+                for file in _kept_files(store, item_id, Path(path)):
+                    file.unlink(missing_ok=True)
             if not item_ids:
                 for half_written in store.uploads.glob("*/.*.new"):
                     half_written.unlink(missing_ok=True)
     except OSError as error:
         raise StoreWriteError(f"cannot remove files from {store.root}: {error.strerror or error}") from error
+
+
+def _kept_files(store: SnapshotStore, item_id: str, path: Path) -> Iterator[Path]:
+    """What the store may hold of a picture; its copy too, where the catalog names an original elsewhere."""
+    if path.parts[0] == UPLOADS:
+        yield store.root / path
+    for _, suffix in _SIGNATURES:
+        yield store.uploads / item_id[:2] / (item_id + suffix)
+    yield store.thumbnails / f"{item_id}.jpg"
 
 
 def _entry(catalog: Catalog, connection: sqlite3.Connection, item_id: str) -> CatalogEntry | None:

@@ -34,6 +34,7 @@ class Form(FormFile):
         self._text_fields = text_fields
         self._texts: dict[str, bytearray] = {}
         self._part = bytearray()
+        self._is_text = False
 
     def contents(self) -> FormContent:
         """Everything, after the last chunk."""

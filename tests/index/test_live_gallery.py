@@ -360,3 +360,15 @@ def test_a_lost_catalog_costs_no_upload(built, add, predictor):
     rebuild(built, predictor)
     assert item_id in built.load().ids
     assert len(shown(built)) == 7
+
+
+def test_the_copy_goes_too_where_the_gallery_got_the_same_picture(built, add, predictor, gallery):
+    added = add(50, label="fear")
+    (gallery / "awe/later.png").write_bytes(encoded(50))
+    rebuild(built, predictor)
+    entry = built.catalog.get(added.entry.id)
+    assert (entry.path, entry.label) == (gallery / "awe/later.png", "awe")
+    assert added.entry.path.is_file()
+    remove_picture(built, added.entry.id)
+    assert not added.entry.path.exists()
+    assert entry.path.is_file()

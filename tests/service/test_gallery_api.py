@@ -129,6 +129,11 @@ def test_what_is_refused_changes_nothing(client, store, problem, auth):
 
 def test_other_bodies_are_refused(client, auth, problem):
     problem(client.post("/images", content=NEW, headers=auth), 415, "unsupported_content_type")
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + NEW
+    for route in ("/images", "/classify/batch", "/search/batch"):
+        for kind, body in (("; boundary=b", part), ("", part), ("; boundary=b", b"--c"), ("; boundary=b", b"")):
+            headers = {**auth, "Content-Type": f"multipart/form-data{kind}"}
+            problem(client.post(route, content=body, headers=headers), 400, "malformed_body")
 
 
 def test_an_external_id_is_taken_once_and_finds_its_picture(client, post, problem, auth):

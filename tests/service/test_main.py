@@ -146,7 +146,8 @@ def test_a_service_that_lost_its_gpu_says_so_and_ends(settings, store, predictor
 
     def lose(listener: socket.socket) -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/readyz"
-        with httpx2.Client() as http:
+        # The port is bound before anybody listens on it.
+        with httpx2.Client(transport=httpx2.HTTPTransport(retries=10)) as http:
             http.get(url).raise_for_status()
             predictor.runtime.failure = "the GPU is gone"
             said.append(http.get(url).json()["code"])
