@@ -6,6 +6,7 @@ answer wrongly; a lock keeps them apart. The GPU path is untested on machines wi
 
 import threading
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any, Final
 
 import faiss
@@ -14,6 +15,7 @@ from emotion.arrays import Distances, Embeddings, Rows
 from emotion.cuda import cuda_failure
 from emotion.errors import DeviceLostError, RuntimeUnavailableError
 from emotion.runtime import Device
+from index.directions import Directions, split
 from index.gpu import GPU_MAX_K, gpu_is_available, gpu_memory, load_on_gpu
 
 ROUNDING: Final = 1e-5
@@ -29,6 +31,7 @@ class DeviceIndex:
         resources: GPU memory that must live as long as the index.
         rounding: bound on the error of its squared distances, as a share of (|q| + |x|)^2.
         gpu_max_k: the most neighbours that one search gives on CUDA.
+        directions: that its vectors lie along; None for whole vectors.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class DeviceIndex:
         resources: Any = None,
         rounding: float = ROUNDING,
         gpu_max_k: int = GPU_MAX_K,
+        directions: Directions | None = None,
     ) -> None:
         self.device = device
         self.rounding = rounding
@@ -46,6 +50,7 @@ class DeviceIndex:
         self.failure: str | None = None
         """Why the GPU is lost for good; None while all is well."""
         self._index = index
+        self._directions = directions
         self._resources = resources
         self._guard: AbstractContextManager[Any] = threading.Lock() if device is Device.CUDA else nullcontext()
 
@@ -56,11 +61,13 @@ class DeviceIndex:
 
     @property
     def dim(self) -> int:
-        """Size of a vector."""
-        return int(self._index.d)
+        """Size of a query."""
+        return int(self._index.d) if self._directions is None else len(self._directions.axes)
 
     def search(self, queries: Embeddings, k: int, *, n_probe: int | None = None) -> tuple[Distances, Rows]:
         """FAISS's own answer: squared distances, as rounded by its BLAS path, and rows; -1 where there is none.
+
+        Along the main directions, where the index has them: no longer than the true distances.
 
         Args:
             queries: float32, contiguous.
@@ -72,6 +79,8 @@ class DeviceIndex:
             DeviceLostError: the GPU failed, in this search or one before.
         """
         params = None if n_probe is None else _probing(n_probe)
+        if self._directions is not None:
+            queries = self._directions.project(queries)
         with self._guard:
             if self.failure is not None:
                 raise DeviceLostError(self.failure)
@@ -90,8 +99,18 @@ class DeviceIndex:
             raise failure from error
 
 
+def one_thread_per_search() -> None:
+    """Searches of the calling thread leave the other cores alone; those of other threads are as they were.
+
+    FAISS would share many queries among OpenMP threads of its own, which spin for a while after it and so take the
+    cores from the model. A service has enough searches at a time to keep every core busy.
+    """
+    faiss.omp_set_num_threads(1)
+
+
+@cache
 def _probing(n_probe: int) -> Any:
-    """For one search; set on the index itself, which all threads share, it would change their searches too."""
+    """Told with each search, and only read there; set on the index itself it would change all threads' searches."""
     params = faiss.SearchParametersIVF()
     params.nprobe = n_probe
     return params
@@ -109,12 +128,14 @@ def to_device(index: Any, device: Device = Device.AUTO) -> DeviceIndex:
             "device cuda was asked for, but FAISS sees no NVIDIA GPU; "
             "install feelalike[gpu] in place of feelalike[cpu], or use --device cpu"
         )
+    inner, directions = split(index)
     if device is Device.CPU or not gpu_is_available():
-        return DeviceIndex(index, Device.CPU)
+        return DeviceIndex(inner, Device.CPU, directions=directions)
     try:
-        loaded = load_on_gpu(index, gpu_memory().free)
+        loaded = load_on_gpu(inner, gpu_memory().free)
     except RuntimeError as error:
         if failure := cuda_failure(error):
             raise failure from error
         raise
-    return DeviceIndex(loaded.index, Device.CUDA, loaded.resources, ROUNDING + loaded.rounding, loaded.max_k)
+    rounding = ROUNDING + loaded.rounding
+    return DeviceIndex(loaded.index, Device.CUDA, loaded.resources, rounding, loaded.max_k, directions)

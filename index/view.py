@@ -8,8 +8,9 @@ from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from jaxtyping import Int64
 
-from emotion.arrays import Embedding, Embeddings, Probabilities
+from emotion.arrays import Embedding, Embeddings, Probabilities, ProbabilityRows
 from emotion.runtime import Device
 from index.catalog import Catalog
 from index.delta import Delta, DeltaReader, Made
@@ -94,6 +95,10 @@ class GalleryView:
         self.ids: Joined[str] = Joined(snapshot.ids, delta.ids)
         self.vectors: Joined[Embedding] = Joined(snapshot.vectors, delta.vectors)
         self.probabilities: Joined[Probabilities] = Joined(snapshot.probabilities, delta.probabilities)
+
+    def probabilities_of(self, rows: Int64[np.ndarray, "m"]) -> ProbabilityRows:
+        """The probabilities of several rows."""
+        return np.stack([self.probabilities[row] for row in rows.tolist()])
 
     @property
     def manifest(self) -> SnapshotManifest:

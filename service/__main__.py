@@ -1,5 +1,6 @@
 """`python -m service`: check everything, load everything, then listen."""
 
+import gc
 import logging
 import math
 import signal
@@ -24,6 +25,7 @@ from index.store import SnapshotStore
 from service.app import create_app, open_predictor
 from service.deps import Services
 from service.logs import configure_logging
+from service.protocol import http_protocol
 from service.settings import ServiceSettings, read_settings
 from service.snapshots import load_matching
 
@@ -78,7 +80,9 @@ def serve(
             predictor.precision,
             snapshot.index.device,
         )
-        listen(create_app(settings, predictor=predictor, snapshot=snapshot), settings, listener)
+        web = create_app(settings, predictor=predictor, snapshot=snapshot)
+        gc.freeze()  # what is there now stays: no collection need look at it, which would stop every thread meanwhile
+        listen(web, settings, listener)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -125,6 +129,7 @@ def listen(web: FastAPI, settings: ServiceSettings, listener: socket.socket) -> 
     """
     config = uvicorn.Config(
         web,
+        http=http_protocol(),
         log_config=None,
         access_log=False,
         server_header=False,

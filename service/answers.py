@@ -1,13 +1,15 @@
 """From numbers to answers: what the model said, and what the index found."""
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 
-from emotion.arrays import Embedding, Probabilities, ProbabilityRows
+from emotion.arrays import Embedding, Embeddings, Probabilities, ProbabilityRows
 from emotion.taxonomy import Polarity, Taxonomy
 from index.catalog import Catalog, CatalogEntry, PictureState
+from index.search import Hits
 from index.view import Searchable
 from service.errors import UnknownImageError
 from service.inference import Prediction
@@ -53,7 +55,7 @@ class Naming(NamedTuple):
 def classification(naming: Naming, prediction: Prediction, model_id: str) -> Classification:
     """All that the model says of a picture."""
     return Classification(
-        **query_mood(naming, prediction.probabilities).model_dump(),
+        **_full_mood(naming, prediction.probabilities),
         familiarity=None if prediction.familiarity is None else _rounded(prediction.familiarity),
         unfamiliar=prediction.unfamiliar,
         model_id=model_id,
@@ -62,26 +64,18 @@ def classification(naming: Naming, prediction: Prediction, model_id: str) -> Cla
 
 def query_mood(naming: Naming, probabilities: Probabilities) -> QueryMood:
     """The model's opinion of a picture in full."""
-    return QueryMood(
-        **mood(naming, probabilities).model_dump(),
-        probabilities={
-            name: _rounded(probability) for name, probability in zip(naming.taxonomy.names, probabilities, strict=True)
-        },
-        polarity_probabilities=_polarity_probabilities(naming, probabilities),
-    )
+    return QueryMood(**_full_mood(naming, probabilities))
 
 
 def mood(naming: Naming, probabilities: Probabilities) -> Mood:
     """The model's opinion of a picture in short; polarity is the likelier side, not that of the emotion."""
-    emotions = naming.emotions(probabilities)
-    names = naming.taxonomy.names
-    best = int(probabilities.argmax()) if emotions is None else names.index(emotions[0])
-    sides = _polarity_probabilities(naming, probabilities)
-    polarity = None
-    if sides is not None:
-        polarity = Polarity.POSITIVE if sides.positive >= sides.negative else Polarity.NEGATIVE
-    confidence = _rounded(probabilities[best])
-    return Mood(emotion=names[best], emotions=emotions, polarity=polarity, confidence=confidence)
+    return moods(naming, probabilities[None])[0]
+
+
+def moods(naming: Naming, probabilities: ProbabilityRows) -> list[Mood]:
+    """Likewise of many pictures, one a row: ten hits cost little more than one."""
+    sides = _sides(naming, probabilities)
+    return [_mood(naming, row, side) for row, side in zip(probabilities, sides, strict=True)]
 
 
 def find_similar(
@@ -100,20 +94,46 @@ def find_similar(
         leave_out: a picture's id.
     """
     wanted = k if leave_out is None else k + 1
-    while True:
-        hits = snapshot.index.search(query[None], wanted)[0]
-        entries = catalog.get_many(hits.ids)
+    return _results(snapshot, catalog, naming, query[None], k, wanted, leave_out)[0]
+
+
+def find_similar_many(
+    snapshot: Searchable, catalog: Catalog, naming: Naming, queries: Embeddings, k: int
+) -> list[list[SearchResult]]:
+    """The k gallery pictures nearest to each vector, as `find_similar` gives them: one search, one look-up of ids."""
+    return _results(snapshot, catalog, naming, queries, k, k)
+
+
+def _results(
+    snapshot: Searchable,
+    catalog: Catalog,
+    naming: Naming,
+    queries: Embeddings,
+    k: int,
+    wanted: int,
+    leave_out: str | None = None,
+) -> list[list[SearchResult]]:
+    """Look at the `wanted` nearest of each; at more for the queries of which fewer than k may be shown."""
+    found = snapshot.index.search(queries, wanted)
+    entries = catalog.get_many({item_id for hits in found for item_id in hits.ids})
+    results = []
+    for query, hits in zip(queries, found, strict=True):
         kept = [i for i, item_id in enumerate(hits.ids) if item_id != leave_out and is_shown(entries.get(item_id))]
         if len(kept) >= k or len(hits) < wanted or wanted == snapshot.index.most_hits:
-            break
-        wanted = min(2 * wanted, snapshot.index.most_hits)
+            results.append(_shown(snapshot, naming, hits, kept[:k], entries))
+        else:
+            wider = min(2 * wanted, snapshot.index.most_hits)
+            results += _results(snapshot, catalog, naming, query[None], k, wider, leave_out)
+    return results
+
+
+def _shown(
+    snapshot: Searchable, naming: Naming, hits: Hits, kept: Sequence[int], entries: Mapping[str, CatalogEntry]
+) -> list[SearchResult]:
+    pictures = _pictures(snapshot, naming, hits.rows[list(kept)], entries)
     return [
-        SearchResult(
-            **gallery_picture(snapshot, naming, int(hits.rows[i]), entries.get(hits.ids[i])).model_dump(),
-            rank=rank,
-            distance=_rounded(hits.distances[i]),
-        )
-        for rank, i in enumerate(kept[:k], start=1)
+        SearchResult(**picture, rank=rank, distance=_rounded(hits.distances[i]))
+        for rank, (i, picture) in enumerate(zip(kept, pictures, strict=True), start=1)
     ]
 
 
@@ -123,26 +143,41 @@ def neighbours(snapshot: Searchable, catalog: Catalog, naming: Naming, item_id: 
     entry = catalog.get(item_id)
     if row is None or not is_shown(entry):
         raise UnknownImageError("no picture of the live index has this id")
+    (picture,) = _pictures(snapshot, naming, np.array([row]), {} if entry is None else {item_id: entry})
     return NeighboursAnswer(
-        picture=gallery_picture(snapshot, naming, row, entry),
+        picture=GalleryPicture(**picture),
         results=find_similar(snapshot, catalog, naming, snapshot.vectors[row], k, leave_out=item_id),
         index_version=snapshot.manifest.version,
         model_id=snapshot.manifest.model_id,
     )
 
 
-def gallery_picture(snapshot: Searchable, naming: Naming, row: int, entry: CatalogEntry | None) -> GalleryPicture:
+def gallery_picture(gallery: Searchable, naming: Naming, row: int, entry: CatalogEntry | None) -> GalleryPicture:
     """A picture of the gallery by its row."""
-    item_id = snapshot.ids[row]
-    return GalleryPicture(
-        **mood(naming, snapshot.probabilities[row]).model_dump(),
-        id=item_id,
-        label=entry.label if entry else None,
-        url=f"/images/{item_id}",
-        thumbnail_url=f"/images/{item_id}/thumbnail",
-        metadata=dict(entry.metadata) if entry else {},
-        external_id=entry.external_id if entry else None,
-    )
+    entries = {} if entry is None else {entry.id: entry}
+    (picture,) = _pictures(gallery, naming, np.array([row]), entries)
+    return GalleryPicture(**picture)
+
+
+def _pictures(
+    snapshot: Searchable, naming: Naming, rows: Int64[np.ndarray, "m"], entries: Mapping[str, CatalogEntry]
+) -> list[dict[str, Any]]:
+    """The fields of GalleryPicture, by row of the snapshot."""
+    opinions = moods(naming, snapshot.probabilities_of(rows))
+    pictures = []
+    for row, opinion in zip(rows.tolist(), opinions, strict=True):
+        item_id = snapshot.ids[row]
+        entry = entries.get(item_id)
+        own = {
+            "id": item_id,
+            "label": entry.label if entry else None,
+            "url": f"/images/{item_id}",
+            "thumbnail_url": f"/images/{item_id}/thumbnail",
+            "metadata": dict(entry.metadata) if entry else {},
+            "external_id": entry.external_id if entry else None,
+        }
+        pictures.append(dict(opinion) | own)
+    return pictures
 
 
 def is_shown(entry: CatalogEntry | None) -> bool:
@@ -150,12 +185,37 @@ def is_shown(entry: CatalogEntry | None) -> bool:
     return entry is None or entry.state is not PictureState.DELETED
 
 
-def _polarity_probabilities(naming: Naming, probabilities: Probabilities) -> PolarityProbabilities | None:
+def _full_mood(naming: Naming, probabilities: Probabilities) -> dict[str, Any]:
+    """The fields of QueryMood."""
+    (sides,) = _sides(naming, probabilities[None])
+    return {
+        **dict(_mood(naming, probabilities, sides)),
+        "probabilities": {
+            name: _rounded(probability) for name, probability in zip(naming.taxonomy.names, probabilities, strict=True)
+        },
+        "polarity_probabilities": sides,
+    }
+
+
+def _mood(naming: Naming, probabilities: Probabilities, sides: PolarityProbabilities | None) -> Mood:
+    emotions = naming.emotions(probabilities)
+    names = naming.taxonomy.names
+    best = int(probabilities.argmax()) if emotions is None else names.index(emotions[0])
+    polarity = None
+    if sides is not None:
+        polarity = Polarity.POSITIVE if sides.positive >= sides.negative else Polarity.NEGATIVE
+    confidence = _rounded(probabilities[best])
+    return Mood(emotion=names[best], emotions=emotions, polarity=polarity, confidence=confidence)
+
+
+def _sides(naming: Naming, probabilities: ProbabilityRows) -> Sequence[PolarityProbabilities | None]:
+    """Of each picture; None where the label set has not two sides."""
     several = naming.thresholds is not None
-    sides = naming.taxonomy.polarity_probabilities(probabilities[None], several=several)
+    sides = naming.taxonomy.polarity_probabilities(probabilities, several=several)
     if not sides:
-        return None
-    return PolarityProbabilities(**{side.value: _rounded(values[0]) for side, values in sides.items()})
+        return [None] * len(probabilities)
+    pairs = zip(sides[Polarity.POSITIVE].tolist(), sides[Polarity.NEGATIVE].tolist(), strict=True)
+    return [PolarityProbabilities(positive=_rounded(one), negative=_rounded(other)) for one, other in pairs]
 
 
 def _rounded(number: float) -> float:

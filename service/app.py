@@ -11,21 +11,27 @@ import numpy as np
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from emotion.arrays import Embeddings
 from emotion.predictor import Predictor
+from index.catalog import Catalog
 from index.snapshot import Snapshot
 from index.store import SnapshotStore
-from service.answers import Naming
+from index.view import Searchable
+from service.answers import Naming, find_similar_many
 from service.deps import Services
 from service.fingerprints import Fingerprints
+from service.gate import Gate
 from service.inference import ModelLane
 from service.metrics import Metrics
 from service.middleware import RequestContext
 from service.moods import MoodCentres
 from service.openapi import documented
 from service.pictures import GalleryFiles
+from service.pipeline import Find, Pipeline, SearchPool
 from service.problems import install_problem_handlers
 from service.rebuild_job import RebuildJobs, build_command
 from service.routes import admin, batch, classify, gallery, health, images, pages, search
+from service.schemas import SearchResult
 from service.settings import ServiceSettings
 from service.snapshots import LiveSnapshot
 from service.workers import WorkPool
@@ -73,8 +79,11 @@ def create_app(
         description=_DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
+        # Nothing is sent to anybody, whatever the environment says; and asking it at every request takes time.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.add_middleware(RequestContext, metrics=metrics)
+    app.add_middleware(Gate)
+    app.add_middleware(RequestContext, metrics=metrics)  # the last one added is the outermost
     install_problem_handlers(app)
     for module in (classify, search, batch, gallery, images, admin, health, pages):
         app.include_router(module.router)
@@ -108,12 +117,15 @@ async def _running(
         lane = ModelLane(predictor, settings.queue_size, settings.max_batch, metrics)
         lane.start()
         stack.push_async_callback(asyncio.to_thread, lane.close)
-        await _warm_up(lane, predictor)
+        await _warm_up(lane, predictor, settings.max_batch)
         decoders = WorkPool("decoded", settings.decode_threads, settings.max_uploads)
         thumbnailers = WorkPool("made into thumbnails", settings.decode_threads, _THUMBNAILS_WAITING)
         batches = WorkPool("received in batches", 1, settings.max_batches)
-        for pool in (decoders, thumbnailers, batches):
+        stack.enter_context(store.catalog.kept_open())
+        searches = SearchPool(_finder(store.catalog, predictor), settings.decode_threads, metrics)
+        for pool in (searches, decoders, thumbnailers, batches):
             stack.push_async_callback(asyncio.to_thread, pool.close)
+        pipeline = Pipeline(predictor.prepare, decoders, lane, searches, settings.queue_size, metrics)
         live = LiveSnapshot(store, predictor, settings.device, metrics, snapshot)
         await live.refresh()
         await stack.enter_async_context(_background(live.follow(settings.poll_interval_s)))
@@ -135,14 +147,29 @@ async def _running(
             jobs,
             MoodCentres(Naming(predictor.taxonomy, predictor.thresholds)),
             Fingerprints(files),
+            pipeline=pipeline,
         )
         _log.info("stopping")
 
 
-async def _warm_up(lane: ModelLane, predictor: Predictor) -> None:
-    """Run the model once: the first run allocates and is slow, and a model that cannot run must not become ready."""
+async def _warm_up(lane: ModelLane, predictor: Predictor, max_batch: int) -> None:
+    """Run the model: the first run allocates and is slow, and a model that cannot run must not become ready.
+
+    A full batch is prepared too; the sizes in between take little more the first time than any other.
+    """
     size = predictor.bundle.manifest.preprocess.size_px
-    await lane.infer(np.zeros((3, size, size), np.float32))
+    blank = np.zeros((3, size, size), np.float32)
+    await lane.infer(blank)
+    await asyncio.to_thread(predictor.infer, np.stack([blank] * max_batch))
+
+
+def _finder(catalog: Catalog, predictor: Predictor) -> Find:
+    naming = Naming(predictor.taxonomy, predictor.thresholds)
+
+    def find(snapshot: Searchable, queries: Embeddings, k: int) -> list[list[SearchResult]]:
+        return find_similar_many(snapshot, catalog, naming, queries, k)
+
+    return find
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from emotion.predictor import Predictor
 from index.store import SnapshotStore
+from index.view import Searchable
 from service.answers import Naming
 from service.errors import InvalidParameterError, UnauthorizedError
 from service.fingerprints import Fingerprints
@@ -16,10 +17,11 @@ from service.inference import ModelLane, Prediction
 from service.metrics import Metrics
 from service.moods import MoodCentres
 from service.pictures import GalleryFiles
+from service.pipeline import Found, Pipeline
 from service.rebuild_job import RebuildJobs
 from service.settings import ServiceSettings, variable
 from service.snapshots import LiveSnapshot
-from service.uploads import read_picture
+from service.uploads import answer_of, read_picture
 from service.workers import WorkPool
 
 
@@ -40,6 +42,7 @@ class Services:
     jobs: RebuildJobs
     moods: MoodCentres
     fingerprints: Fingerprints
+    pipeline: Pipeline
 
     @property
     def naming(self) -> Naming:
@@ -53,19 +56,29 @@ class Services:
         return self.predictor.runtime.failure or (snapshot.index.failure if snapshot else None)
 
     async def predict(self, request: Request) -> Prediction:
-        """Read, decode and embed the picture of a request."""
-        with self.decoders.admission():
+        """Read, decode and embed the picture of a request; raises ClientDisconnect when the client has gone."""
+        return await answer_of(request, self.pipeline.predict(await self._received(request)))
+
+    async def search(self, request: Request, snapshot: Searchable, k: int) -> Found:
+        """Likewise, and find the k nearest pictures."""
+        return await answer_of(request, self.pipeline.search(await self._received(request), snapshot, k))
+
+    async def _received(self, request: Request) -> bytes:
+        """The picture, with a place on its way taken for it."""
+        self.pipeline.enter()
+        try:
             with self.metrics.stage("receive"):
                 settings = self.settings
-                data = await read_picture(request, settings.max_upload_bytes, settings.upload_timeout_s)
-            with self.metrics.stage("decode"):
-                pixels = await self.decoders.run(self.predictor.prepare, data)
-            del data  # the encoded picture need not wait for the model too
-        with self.metrics.stage("wait"):
-            return await self.lane.infer(pixels)
+                return await read_picture(request, settings.max_upload_bytes, settings.upload_timeout_s)
+        except BaseException:
+            self.pipeline.leave()
+            raise
 
 
-def services(request: Request) -> Services:
+# Dependencies are coroutines although they wait for nothing: FastAPI would run functions in threads of their own.
+
+
+async def services(request: Request) -> Services:
     """The app's parts."""
     return cast(Services, request.app.state.services)
 
@@ -73,7 +86,7 @@ def services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services)]
 
 
-def wanted_k(
+async def wanted_k(
     parts: ServicesDep, k: Annotated[int | None, Query(ge=1, description="How many pictures are wanted.")] = None
 ) -> int:
     """The number of results; raises InvalidParameterError above the limit."""
@@ -90,7 +103,7 @@ WantedK = Annotated[int, Depends(wanted_k)]
 _bearer = HTTPBearer(auto_error=False, description="The admin token, as set in FEELALIKE_ADMIN_TOKEN.")
 
 
-def require_admin(
+async def require_admin(
     parts: ServicesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> None:
     """Let the holder of the token pass; raises UnauthorizedError."""

@@ -30,6 +30,11 @@ class Wish:
     mood_weight: float = DEFAULT_MOOD_WEIGHT
     """How far the query moves towards the mood; the same picture at 0, the mood alone at 1."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether only the nearest pictures are wanted."""
+        return not self.filters and self.mood is None
+
 
 def wanted_filters(
     parts: ServicesDep,

@@ -92,6 +92,16 @@ class ModelLane:
             DeviceMemoryError, DeviceLostError: the GPU could not run it.
         """
         answer: Future[Prediction] = Future()
+        self.submit(pixels, answer)
+        return await asyncio.wrap_future(answer)
+
+    def submit(self, pixels: Pixels, answer: Future[Prediction]) -> None:
+        """Likewise from any thread: the lane's thread gives the answer, unless it is cancelled before its turn.
+
+        Raises:
+            OverloadedError: the queue is full.
+            NotReadyError: the lane is closed or died.
+        """
         with self._changed:
             if not self.is_alive:
                 raise NotReadyError("the model is not running")
@@ -99,7 +109,6 @@ class ModelLane:
                 raise OverloadedError(f"{self._queue_size} pictures are waiting for the model already; try again")
             self._waiting.append(_Waiting(pixels, answer))
             self._changed.notify()
-        return await asyncio.wrap_future(answer)
 
     def close(self) -> None:
         """Take no more, answer what is waiting, end the thread."""
@@ -138,7 +147,7 @@ class ModelLane:
     def _answer(self, batch: Sequence[_Waiting]) -> None:
         try:
             with self._metrics.stage("model"):
-                predictions = self._model.infer(np.stack([one.pixels for one in batch]))
+                predictions = self._model.infer(_stacked(batch))
             self._metrics.batch(len(batch))
         except Exception as error:
             self._answer_failed(batch, error)
@@ -159,6 +168,11 @@ class ModelLane:
         _log.warning("a batch of %d failed (%r); running its pictures one by one", len(batch), error)
         for one in batch:
             self._answer([one])
+
+
+def _stacked(batch: Sequence[_Waiting]) -> PixelBatch:
+    """One picture is a batch as it is, without a copy."""
+    return batch[0].pixels[None] if len(batch) == 1 else np.stack([one.pixels for one in batch])
 
 
 def _row(predictions: Predictions, row: int) -> Prediction:

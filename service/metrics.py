@@ -56,7 +56,11 @@ class Metrics:
         try:
             yield
         finally:
-            self._stage_seconds.labels(name).observe(perf_counter() - start)
+            self.took(name, perf_counter() - start)
+
+    def took(self, name: str, seconds: float) -> None:
+        """Note the time of a stage that began in another place."""
+        self._stage_seconds.labels(name).observe(seconds)
 
     def batch(self, size: int) -> None:
         """Count a run of the model."""

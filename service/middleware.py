@@ -2,14 +2,15 @@
 
 import logging
 import re
-import uuid
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 from urllib.parse import quote
 
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,25 +19,26 @@ from service.metrics import Metrics
 from service.problems import internal_problem
 
 REQUEST_ID: Final = "X-Request-ID"
+_REQUEST_ID: Final = REQUEST_ID.lower().encode()
 STATUS_CLIENT_GONE: Final = 499
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 
-_SECURITY_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-}
+_SECURITY_HEADERS: Final = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+]
 _CSP: Final = (
-    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
+    b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+    b"form-action 'self'; frame-ancestors 'none'"
 )
 # Swagger UI comes from FastAPI's CDN and starts itself with an inline script; nothing else needs an outside address.
 _CSP_DOCS: Final = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "img-src 'self' data: blob: https://fastapi.tiangolo.com; object-src 'none'; base-uri 'none'; "
-    "frame-ancestors 'none'"
+    b"default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
+    b"style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
+    b"img-src 'self' data: blob: https://fastapi.tiangolo.com; object-src 'none'; base-uri 'none'; "
+    b"frame-ancestors 'none'"
 )
 
 _log = logging.getLogger("feelalike.http")
@@ -77,7 +79,7 @@ class RequestContext:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                _add_headers(MutableHeaders(scope=message), exchange)
+                message["headers"] = [*message.get("headers", ()), *_more_headers(message, exchange)]
             await send(message)
 
         try:
@@ -92,11 +94,13 @@ class RequestContext:
     def _record(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
         status = exchange.status or 500
         code = scope["state"].get("problem_code")
-        route = getattr(scope.get("route"), "path", None) or "unmatched"
+        route = getattr(scope.get("route"), "path", None) or scope["state"].get("route_path", "unmatched")
         self._metrics.request(scope["method"], route, status, seconds)
         if code is not None:
             self._metrics.refusal(code)
         level = logging.DEBUG if route in _PROBES and status < 400 else logging.INFO
+        if not _log.isEnabledFor(level):
+            return
         # Percent-encoded, so that no client can write a line of its own into the log.
         path = quote(scope["path"])
         suffix = f" code={code}" if code is not None else ""
@@ -105,14 +109,16 @@ class RequestContext:
 
 def _request_id(headers: Headers) -> str:
     given = headers.get(REQUEST_ID, "")
-    return given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
 
 
-def _add_headers(headers: MutableHeaders, exchange: _Exchange) -> None:
-    headers[REQUEST_ID] = exchange.request_id
-    for name, value in _SECURITY_HEADERS.items():
-        headers.setdefault(name, value)
-    headers.setdefault("Content-Security-Policy", _CSP_DOCS if exchange.path == "/docs" else _CSP)
-    if exchange.path == "/" or exchange.path.startswith("/static/"):
+def _more_headers(message: Message, exchange: _Exchange) -> Iterator[tuple[bytes, bytes]]:
+    """Those that an answer lacks; one that a route has set stays."""
+    present = {name for name, _ in message.get("headers", ())}
+    yield _REQUEST_ID, exchange.request_id.encode()
+    for header in (*_SECURITY_HEADERS, (b"content-security-policy", _CSP_DOCS if exchange.path == "/docs" else _CSP)):
+        if header[0] not in present:
+            yield header
+    if (exchange.path == "/" or exchange.path.startswith("/static/")) and b"cache-control" not in present:
         # The page asks again at every visit (an ETag answers), so an update is seen at once.
-        headers.setdefault("Cache-Control", "no-cache")
+        yield b"cache-control", b"no-cache"

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from concurrent.futures import Future
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from emotion.errors import PictureError, PictureFault
 from service.errors import UnsupportedContentTypeError, UploadTimeoutError
@@ -14,6 +16,8 @@ from service.multipart import FIELD, FormFile
 
 MULTIPART_OVERHEAD_BYTES: Final = 64 * 1024
 """What boundaries, part headers and small fields may add to the picture's own bytes."""
+
+T = TypeVar("T")
 
 _BINARY = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 PICTURE_BODY: Final[dict[str, Any]] = {
@@ -64,6 +68,30 @@ async def read_picture(request: Request, max_bytes: int, timeout_s: float) -> by
     if len(data) > max_bytes:
         raise _too_large(max_bytes)
     return data
+
+
+async def answer_of(request: Request, work: Future[T]) -> T:
+    """What the work on a picture gives, once that was received; work for a client that has gone is cancelled.
+
+    Raises:
+        ClientDisconnect: it has gone.
+    """
+    answer = asyncio.wrap_future(work)
+    gone = asyncio.create_task(_gone(request))
+    gone.add_done_callback(lambda _done: answer.cancel())
+    try:
+        return await answer
+    except asyncio.CancelledError as error:
+        if gone.done() and not gone.cancelled():
+            raise ClientDisconnect from error
+        raise
+    finally:
+        gone.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _media_type(request: Request) -> str:

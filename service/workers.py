@@ -1,8 +1,9 @@
 """Blocking work off the event loop: a few threads, and a bound on what may be on its way to them."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
@@ -25,6 +26,7 @@ class WorkPool:
         self._name = name
         self._max_admitted = max_admitted
         self._admitted = 0
+        self._counting = threading.Lock()
         self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix=name)
 
     @property
@@ -34,14 +36,33 @@ class WorkPool:
 
     @contextmanager
     def admission(self) -> Iterator[None]:
-        """Be inside; raises OverloadedError when it is full. For the event loop's thread only."""
-        if self._admitted >= self._max_admitted:
-            raise OverloadedError(f"{self._max_admitted} pictures are being {self._name} already; try again")
-        self._admitted += 1
+        """Be inside; raises OverloadedError when it is full."""
+        self.enter()
         try:
             yield
         finally:
+            self.leave()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody else is let in."""
+        return self._admitted >= self._max_admitted
+
+    def enter(self) -> None:
+        """Be inside until `leave`, which any thread may call; raises OverloadedError when it is full."""
+        with self._counting:
+            if self.is_full:
+                raise OverloadedError(f"{self._max_admitted} pictures are being {self._name} already; try again")
+            self._admitted += 1
+
+    def leave(self) -> None:
+        """Make room for another."""
+        with self._counting:
             self._admitted -= 1
+
+    def submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a function in one of the threads, without an event loop that waits for it."""
+        return self._threads.submit(work, *args, **kwargs)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in one of the threads."""

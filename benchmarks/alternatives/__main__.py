@@ -20,8 +20,8 @@ from emotion.bundle import load_bundle
 NAME: Final = "alternatives"
 TITLE: Final = "The same model behind other servers"
 PYTHON: Final = Path(".venv-alternatives/bin/python")
-"""Has them installed, apart from the project's own environment: they bring uvloop and httptools, which uvicorn takes
-where it finds them, so that the service would be measured with what its users do not have."""
+"""Has them installed, apart from the project's own environment: what they ask of other packages would change it, and
+the service would be measured with what its users do not have."""
 CLIENTS: Final = (8, 32)
 OURS: Final = "this service"
 GALLERY: Final = 596

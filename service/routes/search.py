@@ -21,11 +21,14 @@ router = APIRouter(tags=["pictures"])
 async def search(request: Request, parts: ServicesDep, wish: PictureWish) -> SearchAnswer:
     """Find the k gallery pictures nearest to a picture by their embeddings, or to where a mood moves it."""
     gallery = parts.live.require()
-    prediction = await parts.predict(request)
-    naming, model_id = parts.naming, parts.predictor.model_id
-    with parts.metrics.stage("search"):
-        results = await asyncio.to_thread(find, parts, gallery, prediction.embedding, wish)
-    query = classification(naming, prediction, model_id)
+    if wish.is_plain:
+        prediction, results = await parts.search(request, gallery, wish.k)
+    else:
+        prediction = await parts.predict(request)
+        with parts.metrics.stage("search"):
+            results = await asyncio.to_thread(find, parts, gallery, prediction.embedding, wish)
+    model_id = parts.predictor.model_id
+    query = classification(parts.naming, prediction, model_id)
     return SearchAnswer(query=query, results=results, index_version=gallery.manifest.version, model_id=model_id)
 
 

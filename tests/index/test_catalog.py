@@ -1,5 +1,8 @@
 import sqlite3
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,3 +115,53 @@ def test_threads_read_while_another_writes(catalog):
         thread.join()
     assert missing == []
     assert catalog.count() == 20
+
+
+def changed_elsewhere(path: Path, script: str) -> None:
+    """What another process commits."""
+    command = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.close()"
+    subprocess.run([sys.executable, "-c", command, str(path), script], check=True)
+
+
+def test_a_catalog_kept_open_sees_what_another_process_commits(catalog, tmp_path):
+    catalog.update([entry(0), entry(1)])
+    with catalog.kept_open():
+        assert catalog.get(entry(0).id).label == "awe"
+        changed_elsewhere(tmp_path / "catalog.sqlite", "UPDATE pictures SET label = 'fear', state = 'deleted'")
+        found = catalog.get(entry(0).id)
+        assert (found.label, found.state) == ("fear", PictureState.DELETED)
+        catalog.update([entry(2)])
+        assert catalog.get(entry(2).id) == entry(2)
+    assert not (tmp_path / "catalog.sqlite-wal").exists()  # the last connection is closed
+
+
+def test_a_catalog_kept_open_sees_that_its_file_was_replaced(catalog, tmp_path):
+    path = tmp_path / "catalog.sqlite"
+    other = Catalog(tmp_path / "other.sqlite", tmp_path)
+    catalog.update([entry(0)])
+    other.update([entry(0, label="fear"), entry(1)])
+    with catalog.kept_open():
+        assert catalog.get(entry(0).id).label == "awe"
+        (tmp_path / "other.sqlite").replace(path)
+        assert catalog.get(entry(0).id).label == "fear"
+        assert catalog.count() == 2
+        path.unlink()
+        assert catalog.get(entry(0).id) is None
+        catalog.update([entry(3)])
+        assert catalog.ids(PictureState.ACTIVE) == {entry(3).id}
+
+
+def test_a_catalog_kept_open_refuses_a_schema_that_came_meanwhile(catalog, tmp_path):
+    catalog.update([entry(0)])
+    with catalog.kept_open():
+        assert catalog.count() == 1
+        changed_elsewhere(tmp_path / "catalog.sqlite", "PRAGMA user_version = 99")
+        with pytest.raises(StoreError, match="schema 99"):
+            catalog.count()
+
+
+def test_a_catalog_kept_open_is_read_by_many_threads(catalog):
+    catalog.update([entry(number) for number in range(20)])
+    wanted = {entry(number).id for number in range(20)}
+    with catalog.kept_open(), ThreadPoolExecutor(16) as pool:
+        assert all(set(found) == wanted for found in pool.map(catalog.get_many, [wanted] * 200))

@@ -372,3 +372,13 @@ def test_the_copy_goes_too_where_the_gallery_got_the_same_picture(built, add, pr
     remove_picture(built, added.entry.id)
     assert not added.entry.path.exists()
     assert entry.path.is_file()
+
+
+def test_a_kept_connection_does_not_go_on_reading_schema_1_after_a_migration(store, old_catalog):
+    with old_catalog.kept_open():
+        assert old_catalog.select("SELECT * FROM added") == []
+        with old_catalog.writing() as connection:
+            connection.execute("INSERT INTO added VALUES (1, 'ab', 'm', 'fp32', x'', x'', 0)")
+            connection.execute("UPDATE pictures SET external_id = 'x'")
+        assert len(old_catalog.select("SELECT * FROM added")) == 1
+        assert find_external(old_catalog, "x").id == "ab"
