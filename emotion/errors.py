@@ -13,6 +13,8 @@ FeelalikeError
 └── StoreError          anything about the index on disk
     ├── StoreMissingError     no snapshot has been published yet
     ├── StoreLockedError      another process is writing
+    ├── StoreWriteError       the disk is full, read-only, or busy for too long
+    ├── ExternalIdTakenError  another picture has this external id
     ├── EmptyGalleryError     nothing to index
     ├── SnapshotCorruptError  a file is missing or differs from its recorded hash
     └── SnapshotMismatchError the snapshot was made by another model or at another precision
@@ -86,6 +88,14 @@ class StoreMissingError(StoreError):
 
 class StoreLockedError(StoreError):
     """Another process is writing to the store."""
+
+
+class StoreWriteError(StoreError):
+    """A change could not be written; nothing of it was kept."""
+
+
+class ExternalIdTakenError(StoreError):
+    """Another picture of the gallery has this external id."""
 
 
 class EmptyGalleryError(StoreError):

@@ -1,4 +1,4 @@
-"""The command line: build, info, verify."""
+"""The command line: build, info, verify; add, remove, compact and rollback stand in commands.py."""
 
 import json
 import signal
@@ -17,15 +17,15 @@ from emotion.console import EXIT_INTERRUPTED, run, say
 from emotion.errors import ConfigError, FeelalikeError
 from emotion.predictor import Predictor
 from emotion.runtime import Device, Precision
-from index.embed import N_STREAMS, Embedder
+from index.commands import OpenEmbedder, StoreOption, add, compact_store, remove, rollback
+from index.compact import count_added
+from index.embed import N_STREAMS
 from index.gallery import GalleryRoot
 from index.progress import OnProgress
 from index.rebuild import Rebuilt, rebuild
 from index.reporting import Bars, JsonLines, print_json, succeeded, summarise
 from index.spec import WantedKind
 from index.store import SnapshotStore
-
-OpenEmbedder = Callable[[Path, Device], Embedder]
 
 app = typer.Typer(
     name="index",
@@ -34,7 +34,10 @@ app = typer.Typer(
     add_completion=False,
 )
 
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the index.")]
+app.command()(add)
+app.command()(remove)
+app.command("compact")(compact_store)
+app.command()(rollback)
 
 
 @app.command()
@@ -170,6 +173,7 @@ def _facts(store: SnapshotStore) -> dict[str, Any]:
         "gallery": [str(root.located(store.root)) for root in store.config().roots],
         "version": manifest.version,
         "versions": store.versions(),
+        "added": count_added(store),
         **manifest.model_dump(mode="json", include={"created", "model_id", "precision", "dim", "count", "recall"}),
         "kind": manifest.index.kind.value,
         "reason": manifest.index.reason,

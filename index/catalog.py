@@ -14,40 +14,21 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from emotion.errors import StoreError
+from emotion.errors import StoreError, StoreWriteError
+from index.schema import SCHEMA_VERSION, migrate, read_as_current, schema_of
 
-SCHEMA_VERSION: Final = 1
 ID_LENGTH: Final = 32
 _BUSY_TIMEOUT_S = 10.0
 _MAX_IDLE: Final = 8
 
-_SCHEMA = """
-BEGIN IMMEDIATE;
-CREATE TABLE pictures (
-    id TEXT PRIMARY KEY,
-    path TEXT NOT NULL,
-    label TEXT,
-    metadata TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    state TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE files (
-    path TEXT PRIMARY KEY,
-    size_bytes INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    sha256 TEXT NOT NULL
-) WITHOUT ROWID;
-PRAGMA user_version = 1;
-COMMIT;
-"""
-
+# What was said of an upload stays: it may have been deleted and added again, with another label, since the scan.
 _UPSERT = """
 INSERT INTO pictures (id, path, label, metadata, sha256, size_bytes, mtime_ns, state)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
-    path = excluded.path, label = excluded.label, metadata = excluded.metadata,
+    label = iif(path = excluded.path AND path LIKE 'uploads/%', label, excluded.label),
+    metadata = iif(path = excluded.path AND path LIKE 'uploads/%', metadata, excluded.metadata),
+    path = excluded.path,
     size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,
     state = CASE pictures.state WHEN 'deleted' THEN 'deleted' ELSE excluded.state END
 """
@@ -76,6 +57,8 @@ class CatalogEntry:
     mtime_ns: int
     metadata: Mapping[str, str] = field(default_factory=dict)
     state: PictureState = PictureState.ACTIVE
+    external_id: str | None = None
+    """The name that whoever added the picture has for it; no two pictures share one."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +117,7 @@ class Catalog:
     def get_many(self, item_ids: Iterable[str]) -> dict[str, CatalogEntry]:
         """Id to picture; unknown ids are left out."""
         query = "SELECT * FROM pictures WHERE id IN (SELECT value FROM json_each(?))"
-        return {row["id"]: self._entry(row) for row in self._read(query, json.dumps(list(item_ids)))}
+        return {row["id"]: self.entry(row) for row in self.select(query, json.dumps(list(item_ids)))}
 
     def count(self) -> int:
         """Active pictures."""
@@ -142,11 +125,11 @@ class Catalog:
 
     def ids(self, state: PictureState) -> frozenset[str]:
         """Ids of the pictures in a state."""
-        return frozenset(row["id"] for row in self._read("SELECT id FROM pictures WHERE state = ?", state.value))
+        return frozenset(row["id"] for row in self.select("SELECT id FROM pictures WHERE state = ?", state.value))
 
     def hashed_files(self) -> dict[str, HashedFile]:
         """Path, as stored, to what is known of the file."""
-        rows = self._read("SELECT * FROM files")
+        rows = self.select("SELECT * FROM files")
         return {row["path"]: HashedFile(row["size_bytes"], row["mtime_ns"], row["sha256"]) for row in rows}
 
     def remember_files(self, files: Mapping[str, HashedFile]) -> None:
@@ -171,7 +154,8 @@ class Catalog:
             cursor = connection.execute("UPDATE pictures SET state = ? WHERE id = ?", (state.value, item_id))
         return cursor.rowcount > 0
 
-    def _read(self, query: str, *parameters: object) -> list[sqlite3.Row]:
+    def select(self, query: str, *parameters: object) -> list[sqlite3.Row]:
+        """Rows of any query; none before the first write."""
         try:
             stat = self._path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -183,23 +167,35 @@ class Catalog:
             return connection.execute(query, parameters).fetchall()
 
     @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, alone among writers; on disk at the end, undone by an exception."""
+        with self._connection(create=True) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                yield connection
+
+    @contextmanager
     def _connection(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        with self._own_errors(), closing(self._connect("rwc" if create else "rw")) as connection:
-            self._check_schema(connection)
+        kind = StoreWriteError if create else StoreError
+        with self._own_errors(kind), closing(self._connect("rwc" if create else "rw")) as connection:
+            self._prepare(connection, is_writer=create)
             yield connection
 
     @contextmanager
     def _kept_connection(self, file: tuple[int, int]) -> Iterator[sqlite3.Connection]:
         """One that was left, if it has this very file open, else a new one; left again unless something went wrong."""
-        with self._own_errors():
+        with self._own_errors(StoreError):
             connection = self._take_idle(file) or self._connect("rw")
             try:
-                self._check_schema(connection)
+                is_current = self._prepare(connection, is_writer=False)
                 yield connection
             except BaseException:
                 connection.close()
                 raise
-            self._leave(_KeptConnection(file, connection))
+            if is_current:
+                self._leave(_KeptConnection(file, connection))
+            else:  # it sees schema 1 dressed up, and would go on so after somebody has migrated it
+                connection.close()
 
     def _take_idle(self, file: tuple[int, int]) -> sqlite3.Connection | None:
         idle = self._idle
@@ -228,23 +224,30 @@ class Catalog:
         return connection
 
     @contextmanager
-    def _own_errors(self) -> Iterator[None]:
+    def _own_errors(self, kind: type[StoreError]) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"the catalog {self._path} cannot be used: {error}") from error
+            raise kind(f"the catalog {self._path} cannot be used: {error}") from error
 
-    def _check_schema(self, connection: sqlite3.Connection) -> None:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_SCHEMA)
-        elif version != SCHEMA_VERSION:
+    def _prepare(self, connection: sqlite3.Connection, *, is_writer: bool) -> bool:
+        """Make it fit to be used; whether it has the current schema by itself."""
+        version = schema_of(connection)
+        if version > SCHEMA_VERSION:
             raise StoreError(
                 f"the catalog {self._path} has schema {version}; this version reads schema {SCHEMA_VERSION}"
             )
+        if is_writer:
+            connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk, whatever the library's default
+        if version == 0 or (is_writer and version < SCHEMA_VERSION):
+            migrate(connection)
+        elif version < SCHEMA_VERSION:
+            read_as_current(connection)
+            return False
+        return True
 
-    def _entry(self, row: sqlite3.Row) -> CatalogEntry:
+    def entry(self, row: sqlite3.Row) -> CatalogEntry:
+        """A row of `pictures` as what it means."""
         fields: dict[str, Any] = dict(row)
         fields["path"] = self._base / row["path"]
         fields["metadata"] = json.loads(row["metadata"])

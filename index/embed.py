@@ -16,6 +16,7 @@ from emotion.errors import PictureError
 from emotion.predictor import Predictions
 from emotion.taxonomy import Taxonomy
 from index.catalog import CatalogEntry
+from index.delta import Made
 from index.manifest import Identity
 from index.progress import Skipped
 from index.rows import GalleryRows
@@ -39,13 +40,18 @@ class Embedder(Identity, Protocol):
         """The label set, in the order of the probabilities."""
         ...
 
-    def prepare(self, source: Path) -> Pixels:
+    def prepare(self, source: bytes | Path, name: str = "picture") -> Pixels:
         """Decode and preprocess; called by several threads."""
         ...
 
     def infer(self, pixels: PixelBatch) -> Predictions:
         """Embed and classify; called by several threads, and free to let them wait for each other."""
         ...
+
+
+def made_with(embedder: Embedder) -> Made:
+    """Whose vectors an embedder's can be compared with."""
+    return Made(embedder.model_id, embedder.precision.value, embedder.dim, len(embedder.taxonomy.names))
 
 
 class Embedded(NamedTuple):

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from emotion.errors import EmptyGalleryError, SnapshotCorruptError, StoreError, StoreMissingError
 from emotion.runtime import Device
-from index.catalog import CatalogEntry
-from index.embed import BATCH_SIZE, Embedder, embed_pictures
+from index.catalog import CatalogEntry, PictureState
+from index.compact import tidy
+from index.delta import gallery_rows, read_rows
+from index.embed import BATCH_SIZE, Embedder, embed_pictures, made_with
 from index.gallery import GalleryRoot, StoreConfig, find_pictures
 from index.journal import Journal
 from index.manifest import BuildCounts, SnapshotManifest
@@ -21,8 +23,6 @@ from index.scan import scan_files
 from index.snapshot import SnapshotDraft
 from index.spec import IndexChoice, WantedKind
 from index.store import SnapshotStore
-
-KEEP_VERSIONS = 3
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,10 @@ class _Build:
 
     def run(self) -> Rebuilt:
         store = self.store
-        scan = scan_files(find_pictures(store.root, self.config), store.catalog, self.on_progress)
+        active = store.catalog.ids(PictureState.ACTIVE)
+        scan = scan_files(find_pictures(store.root, self.config), store.catalog, self.on_progress, active)
         journal = self._journal()
-        known = KnownRows([*self._live_rows(), *journal.chunks()])
+        known = KnownRows([self._added_rows(), *self._live_rows(), *journal.chunks()])
         missing = [picture for picture in scan.pictures if picture.id not in known]
         skipped = [*scan.skipped, *self._embed(missing, known, journal)]
         usable = [picture for picture in scan.pictures if picture.id in known]
@@ -113,7 +114,7 @@ class _Build:
         )
         manifest = self._publish(self._draft(known, usable, counts), usable, scan.gone)
         journal.discard()
-        store.prune(KEEP_VERSIONS)
+        tidy(store)
         return Rebuilt(manifest, tuple(skipped))
 
     def _journal(self) -> Journal:
@@ -130,6 +131,10 @@ class _Build:
         embedder, manifest = self.embedder, snapshot.manifest
         made_by = (manifest.model_id, manifest.precision, manifest.dim)
         return [snapshot.rows] if made_by == (embedder.model_id, embedder.precision, embedder.dim) else []
+
+    def _added_rows(self) -> GalleryRows:
+        made = made_with(self.embedder)
+        return gallery_rows(read_rows(self.store.catalog, made).rows, made)
 
     def _embed(self, missing: list[CatalogEntry], known: KnownRows, journal: Journal) -> list[Skipped]:
         skipped: list[Skipped] = []

@@ -23,14 +23,26 @@ class Scan:
     """Ids that were active before and are not among the pictures."""
 
 
-def scan_files(found: Sequence[Found], catalog: Catalog, on_progress: OnProgress) -> Scan:
+def scan_files(
+    found: Sequence[Found], catalog: Catalog, on_progress: OnProgress, active: frozenset[str] | None = None
+) -> Scan:
     """Hash the files whose size or time of change differs from the catalog's, and merge equal contents.
 
     The first file of a content gives its path, label and metadata.
+
+    Args:
+        found: the files there are.
+        catalog: what is known of them.
+        on_progress: told how far the scan is.
+        active: ids that were active before the files were looked for; what was added since is not missing.
     """
-    active = catalog.ids(PictureState.ACTIVE)
+    if active is None:
+        active = catalog.ids(PictureState.ACTIVE)
     deleted = catalog.ids(PictureState.DELETED)
     hashed, skipped = _hash_files(found, catalog, on_progress)
+    if active or deleted:  # without a picture the catalog is new, or was lost: then the uploads are all there is
+        hashed, unfinished = _without_unfinished(hashed, catalog)
+        skipped += unfinished
     pictures: dict[str, CatalogEntry] = {}
     n_duplicates = 0
     for picture, file in hashed:
@@ -71,6 +83,19 @@ def _hash_files(
         if news:
             catalog.remember_files(news)
     return hashed, skipped
+
+
+def _without_unfinished(
+    hashed: list[tuple[Found, HashedFile]], catalog: Catalog
+) -> tuple[list[tuple[Found, HashedFile]], list[Skipped]]:
+    """Leave out the copies of added pictures that the catalog does not know: whoever added them got no answer."""
+    copies = {picture_id(file.sha256): picture for picture, file in hashed if picture.is_upload}
+    copies = {item_id: copy for item_id, copy in copies.items() if copy.path.stem == item_id}
+    known = catalog.get_many(copies)
+    unfinished = {copy.path for item_id, copy in copies.items() if item_id not in known}
+    reason = "was never added to the end, or the catalog is older than it; add it: python -m index add"
+    skipped = [Skipped(str(picture.entry.path), reason) for picture, _ in hashed if picture.path in unfinished]
+    return [one for one in hashed if one[0].path not in unfinished], skipped
 
 
 def _hash_file(path: Path, known: HashedFile | None) -> HashedFile:

@@ -6,6 +6,7 @@ candidates than asked for are fetched, their distances computed from the stored 
 order (distance, id).
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -73,6 +74,11 @@ class SearchIndex:
         """Why nothing can be searched any more; None while all is well."""
         return self._index.failure
 
+    @property
+    def most_hits(self) -> int:
+        """The most neighbours that one search gives: on the CPU any number, capped by the gallery."""
+        return self._index.max_k if self.device is Device.CUDA else sys.maxsize
+
     def search(self, queries: Embeddings, k: int) -> list[Hits]:
         """The k nearest pictures of each query; fewer when the gallery holds fewer.
 
@@ -106,9 +112,7 @@ class SearchIndex:
         return [answers[i] for i in range(len(queries))]
 
     def _ranked(self, query: Embedding, rows: Int64[np.ndarray, "m"], k: int) -> Hits:
-        differences = self._vectors.take(rows, axis=0).astype(np.float64)
-        differences -= query
-        distances = np.sqrt(np.vecdot(differences, differences)).astype(np.float32)
+        distances = exact_distances(self._vectors.take(rows, axis=0), query)
         order = np.lexsort((rows, distances))[:k]
         rows = rows[order]
         return Hits(rows, self._named(rows), distances[order])
@@ -128,6 +132,14 @@ class SearchIndex:
         if len(bad):
             raise QueryError(f"query {bad[0]} holds NaN, infinite or too large values")
         return queries
+
+
+def exact_distances(vectors: Embeddings, query: Embedding) -> Float32[np.ndarray, "b"]:
+    """Euclidean distances by the definition, in float64, rounded once: the numbers that every answer is ordered by."""
+    differences = vectors.astype(np.float64)
+    differences -= query
+    distances: Float32[np.ndarray, b] = np.sqrt(np.vecdot(differences, differences)).astype(np.float32)
+    return distances
 
 
 class _Round(NamedTuple):

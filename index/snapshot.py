@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import faiss
 import numpy as np
+from jaxtyping import Int64
 
 from emotion.arrays import Embeddings, ProbabilityRows
 from emotion.bundle import file_sha256
@@ -64,6 +65,11 @@ class Snapshot:
         """Row of a picture; None when the snapshot does not hold it."""
         row = bisect_left(self.ids, item_id)
         return row if row < len(self.ids) and self.ids[row] == item_id else None
+
+    def probabilities_of(self, rows: Int64[np.ndarray, "m"]) -> ProbabilityRows:
+        """The probabilities of several rows."""
+        found: ProbabilityRows = self.rows.probabilities[rows]
+        return found
 
     @property
     def rows(self) -> GalleryRows:

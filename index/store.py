@@ -27,6 +27,7 @@ from index.snapshot import Snapshot, SnapshotDraft, read_snapshot, verify_snapsh
 
 CURRENT: Final = "CURRENT"
 LOCK_TIMEOUT_S: Final = 1.0
+KEEP_VERSIONS: Final = 3
 _STAGING_PREFIX = ".staging-"
 _VERSION_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 _VERSION = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
@@ -152,7 +153,8 @@ class SnapshotStore:
     def rollback(self) -> SnapshotManifest:
         """Publish the version before the current one again, after verifying it.
 
-        The catalog is not rolled back: a picture deleted since then stays deleted.
+        The catalog is not rolled back: a picture deleted since then stays deleted, and one added since then stays,
+        because the delta keeps it as long as there is a version without it.
         """
         with self.writer_lock():
             current = self.current_version()
@@ -163,7 +165,7 @@ class SnapshotStore:
             self._point_to(earlier[-1])
             return manifest
 
-    def prune(self, keep: int = 3) -> list[str]:
+    def prune(self, keep: int = KEEP_VERSIONS) -> list[str]:
         """Remove all but the newest versions, never the published one; returns what was removed."""
         if keep < 1:
             raise StoreError(f"prune must keep at least 1 version, not {keep}")

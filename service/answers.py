@@ -1,16 +1,16 @@
 """From numbers to answers: what the model said, and what the index found."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from emotion.arrays import Embedding, Embeddings, Probabilities, ProbabilityRows
 from emotion.taxonomy import Polarity, Taxonomy
 from index.catalog import Catalog, CatalogEntry, PictureState
 from index.search import Hits
-from index.snapshot import Snapshot
+from index.view import Searchable
 from service.errors import UnknownImageError
 from service.inference import Prediction
 from service.schemas import (
@@ -23,7 +23,7 @@ from service.schemas import (
     SearchResult,
 )
 
-_DECIMALS = 6
+DECIMALS: Final = 6
 
 
 class Naming(NamedTuple):
@@ -41,6 +41,15 @@ class Naming(NamedTuple):
         ranked = (-probabilities).argsort(kind="stable")
         reached = [self.taxonomy.names[i] for i in ranked if probabilities[i] >= self.thresholds[i]]
         return reached or [self.taxonomy.names[ranked[0]]]
+
+    def emotion_mask(self, probabilities: ProbabilityRows) -> Bool[np.ndarray, "b c"]:
+        """Which emotions each of several pictures has: what `emotions` names, or the most probable one."""
+        likeliest = np.zeros(probabilities.shape, bool)
+        likeliest[np.arange(len(probabilities)), probabilities.argmax(axis=1)] = True
+        if self.thresholds is None:
+            return likeliest
+        reached = probabilities >= self.thresholds
+        return np.where(reached.any(axis=1, keepdims=True), reached, likeliest)
 
 
 def classification(naming: Naming, prediction: Prediction, model_id: str) -> Classification:
@@ -70,7 +79,7 @@ def moods(naming: Naming, probabilities: ProbabilityRows) -> list[Mood]:
 
 
 def find_similar(
-    snapshot: Snapshot, catalog: Catalog, naming: Naming, query: Embedding, k: int, leave_out: str | None = None
+    snapshot: Searchable, catalog: Catalog, naming: Naming, query: Embedding, k: int, leave_out: str | None = None
 ) -> list[SearchResult]:
     """The k gallery pictures nearest to a vector.
 
@@ -89,14 +98,14 @@ def find_similar(
 
 
 def find_similar_many(
-    snapshot: Snapshot, catalog: Catalog, naming: Naming, queries: Embeddings, k: int
+    snapshot: Searchable, catalog: Catalog, naming: Naming, queries: Embeddings, k: int
 ) -> list[list[SearchResult]]:
     """The k gallery pictures nearest to each vector, as `find_similar` gives them: one search, one look-up of ids."""
     return _results(snapshot, catalog, naming, queries, k, k)
 
 
 def _results(
-    snapshot: Snapshot,
+    snapshot: Searchable,
     catalog: Catalog,
     naming: Naming,
     queries: Embeddings,
@@ -109,16 +118,17 @@ def _results(
     entries = catalog.get_many({item_id for hits in found for item_id in hits.ids})
     results = []
     for query, hits in zip(queries, found, strict=True):
-        kept = [i for i, item_id in enumerate(hits.ids) if item_id != leave_out and _is_shown(entries.get(item_id))]
-        if len(kept) >= k or len(hits) < wanted:
+        kept = [i for i, item_id in enumerate(hits.ids) if item_id != leave_out and is_shown(entries.get(item_id))]
+        if len(kept) >= k or len(hits) < wanted or wanted == snapshot.index.most_hits:
             results.append(_shown(snapshot, naming, hits, kept[:k], entries))
         else:
-            results += _results(snapshot, catalog, naming, query[None], k, 2 * wanted, leave_out)
+            wider = min(2 * wanted, snapshot.index.most_hits)
+            results += _results(snapshot, catalog, naming, query[None], k, wider, leave_out)
     return results
 
 
 def _shown(
-    snapshot: Snapshot, naming: Naming, hits: Hits, kept: Sequence[int], entries: Mapping[str, CatalogEntry]
+    snapshot: Searchable, naming: Naming, hits: Hits, kept: Sequence[int], entries: Mapping[str, CatalogEntry]
 ) -> list[SearchResult]:
     pictures = _pictures(snapshot, naming, hits.rows[list(kept)], entries)
     return [
@@ -127,11 +137,11 @@ def _shown(
     ]
 
 
-def neighbours(snapshot: Snapshot, catalog: Catalog, naming: Naming, item_id: str, k: int) -> NeighboursAnswer:
+def neighbours(snapshot: Searchable, catalog: Catalog, naming: Naming, item_id: str, k: int) -> NeighboursAnswer:
     """A gallery picture and those nearest to it; raises UnknownImageError when the index does not hold it."""
     row = snapshot.row_of(item_id)
     entry = catalog.get(item_id)
-    if row is None or not _is_shown(entry):
+    if row is None or not is_shown(entry):
         raise UnknownImageError("no picture of the live index has this id")
     (picture,) = _pictures(snapshot, naming, np.array([row]), {} if entry is None else {item_id: entry})
     return NeighboursAnswer(
@@ -142,11 +152,18 @@ def neighbours(snapshot: Snapshot, catalog: Catalog, naming: Naming, item_id: st
     )
 
 
+def gallery_picture(gallery: Searchable, naming: Naming, row: int, entry: CatalogEntry | None) -> GalleryPicture:
+    """A picture of the gallery by its row."""
+    entries = {} if entry is None else {entry.id: entry}
+    (picture,) = _pictures(gallery, naming, np.array([row]), entries)
+    return GalleryPicture(**picture)
+
+
 def _pictures(
-    snapshot: Snapshot, naming: Naming, rows: Int64[np.ndarray, "m"], entries: Mapping[str, CatalogEntry]
+    snapshot: Searchable, naming: Naming, rows: Int64[np.ndarray, "m"], entries: Mapping[str, CatalogEntry]
 ) -> list[dict[str, Any]]:
     """The fields of GalleryPicture, by row of the snapshot."""
-    opinions = moods(naming, snapshot.rows.probabilities[rows])
+    opinions = moods(naming, snapshot.probabilities_of(rows))
     pictures = []
     for row, opinion in zip(rows.tolist(), opinions, strict=True):
         item_id = snapshot.ids[row]
@@ -157,12 +174,13 @@ def _pictures(
             "url": f"/images/{item_id}",
             "thumbnail_url": f"/images/{item_id}/thumbnail",
             "metadata": dict(entry.metadata) if entry else {},
+            "external_id": entry.external_id if entry else None,
         }
         pictures.append(dict(opinion) | own)
     return pictures
 
 
-def _is_shown(entry: CatalogEntry | None) -> bool:
+def is_shown(entry: CatalogEntry | None) -> bool:
     """A picture the catalog does not know is shown without label; one deleted on purpose is not."""
     return entry is None or entry.state is not PictureState.DELETED
 
@@ -202,4 +220,4 @@ def _sides(naming: Naming, probabilities: ProbabilityRows) -> Sequence[PolarityP
 
 def _rounded(number: float) -> float:
     """float32 noise off: six decimals are more than the model knows."""
-    return round(float(number), _DECIMALS)
+    return round(float(number), DECIMALS)

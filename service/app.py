@@ -16,19 +16,22 @@ from emotion.predictor import Predictor
 from index.catalog import Catalog
 from index.snapshot import Snapshot
 from index.store import SnapshotStore
+from index.view import Searchable
 from service.access import ReadAccess
 from service.answers import Naming, find_similar_many
 from service.deps import Services
+from service.fingerprints import Fingerprints
 from service.gate import Gate
 from service.inference import ModelLane
 from service.metrics import Metrics
 from service.middleware import RequestContext
+from service.moods import MoodCentres
 from service.openapi import documented
 from service.pictures import GalleryFiles
 from service.pipeline import Find, Pipeline, SearchPool
 from service.problems import install_problem_handlers
 from service.rebuild_job import RebuildJobs, build_command
-from service.routes import admin, classify, health, images, pages, search
+from service.routes import admin, batch, classify, gallery, health, images, pages, search
 from service.schemas import SearchResult
 from service.settings import ServiceSettings
 from service.snapshots import LiveSnapshot
@@ -84,7 +87,7 @@ def create_app(
     app.add_middleware(ReadAccess, settings=settings)
     app.add_middleware(RequestContext, metrics=metrics)  # the last one added is the outermost
     install_problem_handlers(app)
-    for module in (classify, search, images, admin, health, pages):
+    for module in (classify, search, batch, gallery, images, admin, health, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC, check_dir=False), name="static")
     app.openapi = documented(app, settings)  # type: ignore[method-assign]
@@ -119,9 +122,10 @@ async def _running(
         await _warm_up(lane, predictor, settings.max_batch)
         decoders = WorkPool("decoded", settings.decode_threads, settings.max_uploads)
         thumbnailers = WorkPool("made into thumbnails", settings.decode_threads, _THUMBNAILS_WAITING)
+        batches = WorkPool("received in batches", 1, settings.max_batches)
         stack.enter_context(store.catalog.kept_open())
         searches = SearchPool(_finder(store.catalog, predictor), settings.decode_threads, metrics)
-        for pool in (searches, decoders, thumbnailers):
+        for pool in (searches, decoders, thumbnailers, batches):
             stack.push_async_callback(asyncio.to_thread, pool.close)
         pipeline = Pipeline(predictor.prepare, decoders, lane, searches, settings.queue_size, metrics)
         live = LiveSnapshot(store, predictor, settings.device, metrics, snapshot)
@@ -132,7 +136,20 @@ async def _running(
         metrics.watch(queue_depth=lambda: lane.depth, uploads=lambda: decoders.admitted)
         files = GalleryFiles(store)
         yield Services(
-            settings, predictor, store, metrics, lane, decoders, thumbnailers, live, files, jobs, pipeline=pipeline
+            settings,
+            predictor,
+            store,
+            metrics,
+            lane,
+            decoders,
+            thumbnailers,
+            batches,
+            live,
+            files,
+            jobs,
+            MoodCentres(Naming(predictor.taxonomy, predictor.thresholds)),
+            Fingerprints(files),
+            pipeline=pipeline,
         )
         _log.info("stopping")
 
@@ -151,7 +168,7 @@ async def _warm_up(lane: ModelLane, predictor: Predictor, max_batch: int) -> Non
 def _finder(catalog: Catalog, predictor: Predictor) -> Find:
     naming = Naming(predictor.taxonomy, predictor.thresholds)
 
-    def find(snapshot: Snapshot, queries: Embeddings, k: int) -> list[list[SearchResult]]:
+    def find(snapshot: Searchable, queries: Embeddings, k: int) -> list[list[SearchResult]]:
         return find_similar_many(snapshot, catalog, naming, queries, k)
 
     return find

@@ -8,12 +8,14 @@ from fastapi import Depends, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from emotion.predictor import Predictor
-from index.snapshot import Snapshot
 from index.store import SnapshotStore
+from index.view import Searchable
 from service.answers import Naming
 from service.errors import InvalidParameterError, UnauthorizedError
+from service.fingerprints import Fingerprints
 from service.inference import ModelLane, Prediction
 from service.metrics import Metrics
+from service.moods import MoodCentres
 from service.pictures import GalleryFiles
 from service.pipeline import Found, Pipeline
 from service.rebuild_job import RebuildJobs
@@ -34,9 +36,12 @@ class Services:
     lane: ModelLane
     decoders: WorkPool
     thumbnailers: WorkPool
+    batches: WorkPool
     live: LiveSnapshot
     files: GalleryFiles
     jobs: RebuildJobs
+    moods: MoodCentres
+    fingerprints: Fingerprints
     pipeline: Pipeline
 
     @property
@@ -54,7 +59,7 @@ class Services:
         """Read, decode and embed the picture of a request; raises ClientDisconnect when the client has gone."""
         return await answer_of(request, self.pipeline.predict(await self._received(request)))
 
-    async def search(self, request: Request, snapshot: Snapshot, k: int) -> Found:
+    async def search(self, request: Request, snapshot: Searchable, k: int) -> Found:
         """Likewise, and find the k nearest pictures."""
         return await answer_of(request, self.pipeline.search(await self._received(request), snapshot, k))
 

@@ -7,12 +7,14 @@ from typing import Final, NamedTuple
 from emotion.errors import (
     DeviceLostError,
     DeviceMemoryError,
+    ExternalIdTakenError,
     FeelalikeError,
     PictureError,
     PictureFault,
     QueryError,
     SnapshotMismatchError,
     StoreLockedError,
+    StoreWriteError,
 )
 
 
@@ -108,6 +110,7 @@ TABLE: Final[Mapping[type[FeelalikeError] | PictureFault, Answer]] = {
     RebuildRunningError: Answer(HTTPStatus.CONFLICT, "rebuild_running", "Rebuild running"),
     StoreLockedError: Answer(HTTPStatus.CONFLICT, "store_locked", "Index being written"),
     SnapshotMismatchError: Answer(HTTPStatus.CONFLICT, "snapshot_mismatch", "Index of another model"),
+    ExternalIdTakenError: Answer(HTTPStatus.CONFLICT, "external_id_taken", "External id taken"),
     NothingToRollBackError: Answer(HTTPStatus.CONFLICT, "nothing_to_roll_back", "No earlier version"),
     PictureFault.TOO_MANY_BYTES: Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "picture_too_large", "Too many bytes"),
     UnsupportedContentTypeError: Answer(
@@ -124,6 +127,9 @@ TABLE: Final[Mapping[type[FeelalikeError] | PictureFault, Answer]] = {
     QueryError: INVALID_PARAMETER,  # k beyond what an index on a GPU gives; the vectors are ours
     OverloadedError: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too busy", {"Retry-After": "1"}),
     NotReadyError: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", "Not ready", {"Retry-After": "5"}),
+    StoreWriteError: Answer(
+        HTTPStatus.SERVICE_UNAVAILABLE, "store_not_writable", "Cannot be stored", {"Retry-After": "30"}
+    ),
     DeviceMemoryError: Answer(
         HTTPStatus.SERVICE_UNAVAILABLE, "device_out_of_memory", "GPU out of memory", {"Retry-After": "1"}
     ),

@@ -30,6 +30,7 @@ def _gallery_picture(item_id: str, label: str, emotion: str, confidence: float) 
         "url": f"/images/{item_id}",
         "thumbnail_url": f"/images/{item_id}/thumbnail",
         "metadata": {"photographer": "unknown"},
+        "external_id": None,
     }
 
 
@@ -62,6 +63,42 @@ SEARCH: Final[dict[str, Any]] = {
 NEIGHBOURS: Final[dict[str, Any]] = {
     "picture": _gallery_picture("5c4b3a2f1e0d9c8b7a6f5e4d3c2b1a0f", "awe", "awe", 0.702),
     "results": _RESULTS,
+    "index_version": _VERSION,
+    "model_id": _MODEL_ID,
+}
+MOOD_SEARCH: Final[dict[str, Any]] = {
+    "mood": "awe",
+    "results": _RESULTS,
+    "index_version": _VERSION,
+    "model_id": _MODEL_ID,
+}
+_ITEM_PROBLEM = {
+    "title": "Not a JPEG, PNG or WebP picture",
+    "status": 415,
+    "detail": "picture is not a JPEG, PNG or WebP picture",
+    "code": "unsupported_format",
+}
+EMBED: Final[dict[str, Any]] = {"embedding": [0.0312, 0.0, 0.1177], "precision": "fp32", "model_id": _MODEL_ID}
+CLASSIFY_BATCH: Final[dict[str, Any]] = {
+    "items": [{"classification": CLASSIFICATION, "error": None}, {"classification": None, "error": _ITEM_PROBLEM}],
+    "model_id": _MODEL_ID,
+}
+SEARCH_BATCH: Final[dict[str, Any]] = {
+    "items": [
+        {"query": CLASSIFICATION, "results": _RESULTS, "error": None},
+        {"query": None, "results": None, "error": _ITEM_PROBLEM},
+    ],
+    "index_version": _VERSION,
+    "model_id": _MODEL_ID,
+}
+ADD: Final[dict[str, Any]] = {
+    "items": [{"created": True, "picture": _PICTURES[0], "error": None}],
+    "index_version": _VERSION,
+    "model_id": _MODEL_ID,
+}
+PAGE: Final[dict[str, Any]] = {
+    "pictures": list(_PICTURES),
+    "next_cursor": "9d3c5e7f1a2b4c6d8e0f1a2b3c4d5e6f",
     "index_version": _VERSION,
     "model_id": _MODEL_ID,
 }
@@ -113,6 +150,7 @@ INFO: Final[dict[str, Any]] = {
     "index": {
         "version": _VERSION,
         "count": 478,
+        "added": 2,
         "metric": "euclidean",
         "kind": "flat",
         "recall": 1.0,
@@ -126,6 +164,12 @@ INFO: Final[dict[str, Any]] = {
 EXAMPLES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("post", "/classify"): CLASSIFICATION,
     ("post", "/search"): SEARCH,
+    ("get", "/search"): MOOD_SEARCH,
+    ("post", "/embed"): EMBED,
+    ("post", "/classify/batch"): CLASSIFY_BATCH,
+    ("post", "/search/batch"): SEARCH_BATCH,
+    ("post", "/images"): ADD,
+    ("get", "/images"): PAGE,
     ("get", "/images/{id}/neighbours"): NEIGHBOURS,
     ("post", "/admin/index/rebuild"): STARTED_JOB,
     ("post", "/admin/index/rollback"): ROLLBACK,

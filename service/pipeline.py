@@ -15,7 +15,7 @@ import numpy as np
 
 from emotion.arrays import Embedding, Embeddings, Pixels
 from index.device import one_thread_per_search
-from index.snapshot import Snapshot
+from index.view import Searchable
 from service.errors import NotReadyError, OverloadedError
 from service.inference import ModelLane, Prediction
 from service.metrics import Metrics
@@ -25,7 +25,7 @@ from service.workers import WorkPool
 MAX_TOGETHER: Final = 32
 """Searches that are done as one at most."""
 
-Find = Callable[[Snapshot, Embeddings, int], list[list[SearchResult]]]
+Find = Callable[[Searchable, Embeddings, int], list[list[SearchResult]]]
 
 
 class Found(NamedTuple):
@@ -37,7 +37,7 @@ class Found(NamedTuple):
 
 class _Wanted(NamedTuple):
     query: Embedding
-    snapshot: Snapshot
+    snapshot: Searchable
     k: int
     results: Future[list[SearchResult]]
 
@@ -57,7 +57,7 @@ class SearchPool:
         self._waiting: deque[_Wanted] = deque()
         self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="search", initializer=one_thread_per_search)
 
-    def submit(self, query: Embedding, snapshot: Snapshot, k: int) -> Future[list[SearchResult]]:
+    def submit(self, query: Embedding, snapshot: Searchable, k: int) -> Future[list[SearchResult]]:
         """Search in a while."""
         results: Future[list[SearchResult]] = Future()
         self._waiting.append(_Wanted(query, snapshot, k, results))
@@ -150,7 +150,7 @@ class Pipeline:
         decoded.add_done_callback(lambda done: self._after_decoding(done, predicted))
         return predicted
 
-    def search(self, data: bytes, snapshot: Snapshot, k: int) -> Future[Found]:
+    def search(self, data: bytes, snapshot: Searchable, k: int) -> Future[Found]:
         """Likewise, and find its k neighbours."""
         answer: Future[Found] = Future()
         predicted = self.predict(data)
@@ -175,7 +175,7 @@ class Pipeline:
         if decoded.cancelled():
             _fail(predicted, NotReadyError("the service is stopping"))
 
-    def _after_model(self, predicted: Future[Prediction], snapshot: Snapshot, k: int, answer: Future[Found]) -> None:
+    def _after_model(self, predicted: Future[Prediction], snapshot: Searchable, k: int, answer: Future[Found]) -> None:
         if predicted.cancelled():
             answer.cancel()
             return

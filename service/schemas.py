@@ -78,7 +78,10 @@ class GalleryPicture(Answer):
     confidence: float
     url: str
     thumbnail_url: str
-    metadata: dict[str, str] = Field(description="Further columns of the gallery's manifest.")
+    metadata: dict[str, str] = Field(
+        description="Further columns of the gallery's manifest, or what was given when the picture was added."
+    )
+    external_id: str | None = Field(description="The name that whoever added the picture has for it.")
 
 
 class _Ranked(Answer):
@@ -197,7 +200,8 @@ class IndexFacts(Answer):
     """The live index."""
 
     version: str
-    count: int
+    count: int = Field(description="Pictures in the snapshot.")
+    added: int = Field(description="Pictures added since; searched beside the snapshot.")
     metric: str
     kind: str
     recall: float = Field(description="Recall@10 against exact search, measured when it was built.")

@@ -75,6 +75,15 @@ class ServiceSettings(BaseSettings):
         "more are answered 503.",
     )
     max_batch: int = Field(default=8, ge=1, description="Most waiting pictures the model takes at once.")
+    max_batch_pictures: int = Field(
+        default=16, ge=1, description="Most pictures in one request that takes several; above it: 400."
+    )
+    max_batch_bytes: int = Field(
+        default=64 * 2**20, gt=0, description="Most bytes of all pictures of such a request together; above it: 413."
+    )
+    max_batches: int = Field(
+        default=4, ge=1, description="Such requests being received or answered at a time; more are answered 503."
+    )
     decode_threads: int = Field(
         default=min(4, os.cpu_count() or 1), ge=1, description="Threads that decode pictures; by default up to 4."
     )

@@ -1,4 +1,4 @@
-"""The live snapshot: followed on disk, checked before it is taken, swapped in one reference.
+"""The live gallery: a snapshot followed on disk, checked before it is taken, with what was added since.
 
 A request takes the handle once and keeps it to its end; a swap meanwhile only changes what the next request sees.
 """
@@ -6,14 +6,15 @@ A request takes the handle once and keeps it to its end; a swap meanwhile only c
 import asyncio
 import logging
 import time
-from functools import partial
 from typing import Final, NamedTuple
 
 from emotion.errors import FeelalikeError, SnapshotMismatchError
 from emotion.runtime import Device
+from index.delta import DeltaReader
 from index.manifest import Identity, SnapshotManifest, check_matches
 from index.snapshot import Snapshot
 from index.store import CURRENT, SnapshotStore
+from index.view import Searchable, follow, joined
 from service.errors import NotReadyError
 from service.metrics import Metrics
 
@@ -23,6 +24,14 @@ RETRY_S: Final = 30.0
 _log = logging.getLogger("feelalike.index")
 
 _Signature = tuple[int, int, int]
+
+
+class _Live(NamedTuple):
+    """A snapshot, what follows the pictures added to it, and both as one."""
+
+    snapshot: Snapshot
+    added: DeltaReader
+    gallery: Searchable
 
 
 class Refusal(NamedTuple):
@@ -73,39 +82,46 @@ class LiveSnapshot:
         self._model = model
         self._device = device
         self._metrics = metrics
-        self._current: Snapshot | None = None
+        self._live: _Live | None = None
         self._refusal: Refusal | None = None
         self._seen: _Signature | None = None
         self._retry_at = float("inf")
         self._one_at_a_time = asyncio.Lock()
+        self._one_reader = asyncio.Lock()
         if snapshot is not None:
-            self._take(snapshot)
+            self._take(self._with_added(snapshot))
 
     @property
-    def current(self) -> Snapshot | None:
-        """The live snapshot; None before the first."""
-        return self._current
+    def current(self) -> Searchable | None:
+        """The live snapshot with what was added since; None before the first."""
+        return self._live.gallery if self._live else None
 
     @property
     def refusal(self) -> Refusal | None:
         """The published snapshot, if it is not the live one, and why it is not."""
         return self._refusal
 
-    def require(self) -> Snapshot:
-        """The live snapshot; raises NotReadyError when there is none."""
-        if self._current is None:
+    @property
+    def damaged(self) -> frozenset[str]:
+        """Added pictures whose numbers in the catalog are damaged."""
+        return self._live.added.damaged if self._live else frozenset()
+
+    def require(self) -> Searchable:
+        """The live gallery; raises NotReadyError when there is none."""
+        if self._live is None:
             raise NotReadyError(self.why_missing())
-        return self._current
+        return self._live.gallery
 
     def why_missing(self) -> str:
         """Why there is no live snapshot."""
         return self._refusal.reason if self._refusal else f"no index was published in {self._store.root} yet"
 
     async def follow(self, interval_s: float) -> None:
-        """Refresh whenever the published version changes, until cancelled."""
+        """Take whatever is published or added, until cancelled."""
         while True:
             try:
                 await self.refresh()
+                await self.see_added()
             except Exception:
                 # Whatever it is, the live snapshot stays good and the next look may succeed.
                 _log.exception("cannot follow the index")
@@ -126,7 +142,15 @@ class LiveSnapshot:
             await self._refresh()
             self._seen = signature
 
-    async def take_published(self) -> Snapshot:
+    async def see_added(self) -> None:
+        """Let the next request see every picture added so far, by this process or another."""
+        async with self._one_reader:
+            if self._live is not None:
+                before, live = self._live, await asyncio.to_thread(_seen_again, self._live)
+                if live.gallery is not before.gallery:
+                    self._take(live)
+
+    async def take_published(self) -> Searchable:
         """Take what was just published, at once; raises NotReadyError if it was refused."""
         await self.refresh(force=True)
         if self._refusal is not None:
@@ -137,28 +161,38 @@ class LiveSnapshot:
         version = None
         try:
             version = await asyncio.to_thread(self._store.current_version)
-            if self._current is not None and self._current.manifest.version == version:
+            if self._live is not None and self._live.snapshot.manifest.version == version:
                 self._refusal = None
                 return
-            gently = self._current is not None
-            load = partial(load_matching, self._store, self._model, self._device, gently=gently)
-            self._take(await asyncio.to_thread(load))
+            live = await asyncio.to_thread(self._load)
+            async with self._one_reader:
+                # Once more: a picture added while the snapshot was loaded was answered from the one before.
+                self._take(await asyncio.to_thread(_seen_again, live))
+            self._refusal = None
         except SnapshotMismatchError as error:
             self._refuse(Refusal(version, str(error)))
         except FeelalikeError as error:
             self._retry_at = time.monotonic() + RETRY_S
             self._refuse(Refusal(version, str(error)))
 
-    def _take(self, snapshot: Snapshot) -> None:
-        self._current = snapshot
-        self._refusal = None
-        manifest = snapshot.manifest
-        self._metrics.index(manifest.version, manifest.model_id, manifest.count)
-        _log.info("index version=%s pictures=%d is live", manifest.version, manifest.count)
+    def _load(self) -> _Live:
+        gently = self._live is not None
+        return self._with_added(load_matching(self._store, self._model, self._device, gently=gently))
+
+    def _with_added(self, snapshot: Snapshot) -> _Live:
+        return _seen_again(_Live(snapshot, follow(snapshot, self._store.catalog), snapshot))
+
+    def _take(self, live: _Live) -> None:
+        before = self._live.snapshot if self._live else None
+        self._live = live
+        manifest, count = live.snapshot.manifest, len(live.gallery.ids)
+        self._metrics.index(manifest.version, manifest.model_id, count)
+        if live.snapshot is not before:
+            _log.info("index version=%s pictures=%d is live", manifest.version, count)
 
     def _refuse(self, refusal: Refusal) -> None:
         if refusal != self._refusal:
-            live = self._current.manifest.version if self._current else None
+            live = self._live.snapshot.manifest.version if self._live else None
             _log.error("index version=%s refused, version=%s stays live: %s", refusal.version, live, refusal.reason)
             self._metrics.snapshot_refused()
         self._refusal = refusal
@@ -170,3 +204,10 @@ class LiveSnapshot:
         except OSError:
             return None
         return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def _seen_again(live: _Live) -> _Live:
+    """With what was added since; the same gallery while nothing was."""
+    delta = live.added.refresh()
+    is_same = len(delta) == len(live.gallery.ids) - len(live.snapshot.ids)
+    return live if is_same else live._replace(gallery=joined(live.snapshot, delta))

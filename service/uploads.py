@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from emotion.errors import PictureError, PictureFault
 from service.errors import UnsupportedContentTypeError, UploadTimeoutError
+from service.forms import Form, FormContent
 from service.multipart import FIELD, FormFile
 
 MULTIPART_OVERHEAD_BYTES: Final = 64 * 1024
@@ -123,3 +124,33 @@ async def _form_file(content_type: str, body: AsyncGenerator[bytes, None]) -> by
 def _too_large(max_bytes: int) -> PictureError:
     message = f"the picture has more than {max_bytes} bytes, the limit; make it smaller"
     return PictureError(PictureFault.TOO_MANY_BYTES, message)
+
+
+async def read_form(
+    request: Request, *, text_fields: frozenset[str], max_files: int, max_bytes: int, timeout_s: float
+) -> FormContent:
+    """The files and texts of a form. Raises as `read_picture` does; `max_bytes` is for all files together."""
+    kind = _media_type(request)
+    if kind != "multipart/form-data":
+        raise UnsupportedContentTypeError(
+            f"a body of type {kind[:80]!r} is not accepted here; send the pictures as multipart/form-data, each in a "
+            f"part `{FIELD}`: curl -F {FIELD}=@first.jpg -F {FIELD}=@second.jpg"
+        )
+    limit = max_bytes + MULTIPART_OVERHEAD_BYTES
+    _check_announced(request, limit, max_bytes)
+    form = Form(request.headers["Content-Type"], text_fields, max_files)
+    try:
+        async with asyncio.timeout(timeout_s), aclosing(_counted(request, limit, max_bytes)) as body:
+            async for chunk in body:
+                form.feed(chunk)
+    except TimeoutError as error:
+        raise UploadTimeoutError(f"the pictures did not arrive within {timeout_s:g} s") from error
+    return form.contents()
+
+
+def form_body(**texts: str) -> dict[str, Any]:
+    """`openapi_extra` of a route that takes several pictures, and texts with these descriptions."""
+    fields = {name: {"type": "string", "description": description} for name, description in texts.items()}
+    files = {FIELD: {"type": "array", "items": _BINARY, "minItems": 1, "description": "One part for each picture."}}
+    schema = {"type": "object", "required": [FIELD], "properties": files | fields}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from emotion.errors import DeviceLostError
-from index.snapshot import Snapshot
+from index.view import Searchable
 from service.deps import Services, ServicesDep
 from service.errors import NotReadyError
 from service.problems import problem_docs
@@ -38,6 +38,8 @@ async def readyz(parts: ServicesDep) -> Ready:
     if current is None or reasons:
         raise NotReadyError("; ".join(reasons or [parts.live.why_missing()]))
     warnings = [f"index version {refusal.version} was refused: {refusal.reason}"] if refusal else []
+    if parts.live.damaged:
+        warnings.append(f"{len(parts.live.damaged)} added pictures are damaged in the catalog; rebuild the index")
     manifest = current.manifest
     return Ready(status="ready", model_id=manifest.model_id, index_version=manifest.version, warnings=warnings)
 
@@ -88,11 +90,12 @@ def _model_facts(parts: Services) -> ModelFacts:
     )
 
 
-def _index_facts(snapshot: Snapshot) -> IndexFacts:
+def _index_facts(snapshot: Searchable) -> IndexFacts:
     manifest = snapshot.manifest
     return IndexFacts(
         version=manifest.version,
         count=manifest.count,
+        added=len(snapshot.ids) - manifest.count,
         metric=manifest.index.metric,
         kind=manifest.index.kind.value,
         recall=manifest.recall,

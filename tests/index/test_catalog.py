@@ -89,7 +89,7 @@ def test_another_schema_is_refused(catalog, tmp_path):
     connection = sqlite3.connect(tmp_path / "catalog.sqlite")
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreError, match="schema 99; this version reads schema 1"):
+    with pytest.raises(StoreError, match="schema 99; this version reads schema 2"):
         catalog.get("x")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fakes import encoded
+from fakes import encoded, tiny_predictor
 from index.__main__ import app
 from index.store import SnapshotStore
 
@@ -155,7 +155,7 @@ def test_a_store_typed_relatively_remembers_a_portable_gallery(invoke, tmp_path,
     assert SnapshotStore(tmp_path / "store").config().roots[0].path == Path("../gallery")
 
 
-@pytest.mark.parametrize("name", ["build", "info", "verify"])
+@pytest.mark.parametrize("name", ["build", "info", "verify", "add", "remove", "compact", "rollback"])
 def test_help_has_an_example(invoke, name):
     assert f"python -m index {name}" in " ".join(invoke(name, "--help").output.split())
 
@@ -190,3 +190,52 @@ def test_errors_are_one_line(arguments, text, tmp_path):
 def test_the_index_needs_no_torch():
     script = "import sys; sys.modules['torch'] = None; import index.__main__; assert 'openvino' not in sys.modules"
     subprocess.run([sys.executable, "-W", "error", "-c", script], cwd=ROOT, check=True)
+
+
+def test_add_remove_compact_and_rollback(invoke, built, tmp_path):
+    new, places = tmp_path / "new", ("--bundle", "b", "--store", built.root)
+    new.mkdir()
+    for seed in (50, 51):
+        (new / f"{seed}.png").write_bytes(encoded(seed))
+    (new / "broken.jpg").write_text("no picture")
+    added = invoke("add", new, *places, "--label", "awe", "--metadata", "by=me")
+    assert added.exit_code == 1, "one was refused"
+    assert "2 added, 0 there already, 1 refused" in added.output
+    assert "broken.jpg is not a JPEG, PNG or WebP picture" in added.output
+    item_id = added.stdout.split()[0]
+    entry = built.catalog.get(item_id)
+    assert (entry.label, entry.metadata) == ("awe", {"by": "me"})
+    assert json.loads(invoke("info", "--store", built.root, "--json").stdout)["added"] == 2
+    again = invoke("add", new / "50.png", *places, "--external-id", "x")
+    assert (again.exit_code, "is there already" in again.stdout) == (0, True)
+    gone = invoke("remove", item_id, "unknown", "--store", built.root)
+    assert gone.exit_code == 1
+    assert "unknown: unknown" in gone.output
+    assert "1 removed" in gone.output
+    first = built.current_version()
+    folded = invoke("compact", "--store", built.root)
+    assert "1 added and 0 removed pictures folded in: 7 pictures" in folded.output
+    assert built.load().manifest.count == 7
+    assert "nothing to fold in" in invoke("compact", "--store", built.root).output
+    assert f"published version {first} again: 6 pictures" in invoke("rollback", "--store", built.root).output
+    assert built.current_version() == first
+
+
+def test_additions_that_cannot_be_made(invoke, built, tmp_path, predictor):
+    (tmp_path / "x.png").write_bytes(encoded(50))
+    places = ("--bundle", "b", "--store", built.root)
+    for arguments, text in (
+        (("add", tmp_path / "x.png", *places, "--metadata", "by"), "not of the form key=value"),
+        (("add", tmp_path / "x.png", tmp_path / "x.png", *places, "--external-id", "x"), "names one picture"),
+        (("add", built.snapshots, *places), "holds no JPEG"),
+        (("add", tmp_path / "x.png", "--bundle", "b", "--store", tmp_path / "nowhere"), "holds no index yet"),
+        (("remove", "x", "--store", tmp_path / "nowhere"), "holds no index yet"),
+    ):
+        result = invoke(*arguments)
+        assert result.exit_code != 0
+        assert text in str(result.exception)
+    other = tiny_predictor(tmp_path, "other")
+    result = invoke("add", tmp_path / "x.png", *places, embedder=other)
+    assert "was made with model" in str(result.exception)
+    assert not (tmp_path / "nowhere").exists()
+    assert built.catalog.select("SELECT id FROM added") == []

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from pydantic import TypeAdapter
 
 from fakes import encoded
-from service import schemas
+from service import live_schemas, schemas
 from service.app import create_app
 
 PNG = encoded(3)
@@ -132,6 +132,12 @@ def test_two_apps_share_nothing(store, settings, predictor):
 MODELS = {
     ("post", "/classify"): schemas.Classification,
     ("post", "/search"): schemas.SearchAnswer,
+    ("get", "/search"): live_schemas.MoodAnswer,
+    ("post", "/embed"): live_schemas.EmbedAnswer,
+    ("post", "/classify/batch"): live_schemas.ClassifyBatchAnswer,
+    ("post", "/search/batch"): live_schemas.SearchBatchAnswer,
+    ("post", "/images"): live_schemas.AddAnswer,
+    ("get", "/images"): live_schemas.GalleryPage,
     ("get", "/images/{id}/neighbours"): schemas.NeighboursAnswer,
     ("post", "/admin/index/rebuild"): schemas.JobAnswer,
     ("post", "/admin/index/rollback"): schemas.RollbackAnswer,
@@ -151,7 +157,7 @@ def operations(document):
 
 def example_of(operation):
     success = next(response for status, response in operation["responses"].items() if status < "300")
-    return success["content"].get("application/json", {}).get("example")
+    return success.get("content", {}).get("application/json", {}).get("example")
 
 
 def test_every_route_has_an_example_that_fits_its_model(client):
@@ -179,6 +185,9 @@ def test_examples_have_the_shape_of_real_answers(client):
         ("post", "/classify"): client.post("/classify", content=PNG).json(),
         ("post", "/search"): searched,
         ("get", "/images/{id}/neighbours"): client.get(searched["results"][0]["url"] + "/neighbours").json(),
+        ("get", "/search"): client.get("/search", params={"mood": searched["results"][0]["emotion"]}).json(),
+        ("post", "/embed"): client.post("/embed", content=PNG).json(),
+        ("get", "/images"): client.get("/images", params={"limit": 2}).json(),
         ("get", "/livez"): client.get("/livez").json(),
         ("get", "/readyz"): client.get("/readyz").json(),
         ("get", "/info"): client.get("/info").json(),
@@ -196,6 +205,6 @@ def test_openapi_tells_refusals_limits_and_both_kinds_of_body(client):
         assert {"multipart/form-data", "image/jpeg", "image/png", "image/webp"} <= set(bodies)
         for status in ("400", "413", "415", "422", "503"):
             assert "application/problem+json" in operation["responses"][status]["content"]
-    (k,) = document["paths"]["/search"]["post"]["parameters"]
+    (k,) = (one for one in document["paths"]["/search"]["post"]["parameters"] if one["name"] == "k")
     assert (k["schema"]["minimum"], k["schema"]["maximum"], k["schema"]["default"]) == (1, 100, 10)
     assert "422" not in document["paths"]["/admin/jobs/{id}"]["get"]["responses"]

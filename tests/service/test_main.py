@@ -1,11 +1,14 @@
 """`python -m service`: its one-line errors, and a real process from start to SIGTERM."""
 
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,6 +27,8 @@ from emotion.errors import (
 )
 from emotion.runtime import Precision
 from fakes import encoded, tiny_predictor
+from index.additions import NewPicture
+from index.compact import compact
 from index.rebuild import rebuild
 from service.__main__ import app, bind, listen
 from service.app import create_app
@@ -141,7 +146,8 @@ def test_a_service_that_lost_its_gpu_says_so_and_ends(settings, store, predictor
 
     def lose(listener: socket.socket) -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/readyz"
-        with httpx2.Client() as http:
+        # The port is bound before anybody listens on it.
+        with httpx2.Client(transport=httpx2.HTTPTransport(retries=10)) as http:
             http.get(url).raise_for_status()
             predictor.runtime.failure = "the GPU is gone"
             said.append(http.get(url).json()["code"])
@@ -208,6 +214,79 @@ def test_a_process_answers_and_ends_in_order(predictor, store, number):
     assert "Traceback" not in log
     assert "tok-secret" not in log
     assert re.search(r"\[[0-9a-f]{32}\] POST /search 200 \d+ ms", log)
+
+
+class Writer(threading.Thread):
+    """Adds and deletes its own pictures through a service until that dies, and notes what was answered."""
+
+    def __init__(self, url: str, seeds: range, there: set[int], rng: random.Random) -> None:
+        super().__init__()
+        self.there = {seed for seed in seeds if seed in there}
+        self.unanswered: int | None = None
+        self.n_answers = 0
+        self._url, self._seeds, self._rng = url, seeds, rng
+
+    def run(self) -> None:
+        headers = {"Authorization": "Bearer tok-secret"}
+        with httpx2.Client(base_url=self._url, timeout=TIMEOUT_S, headers=headers) as http:
+            while True:
+                seed = self.unanswered = self._rng.choice(self._seeds)
+                try:
+                    if seed in self.there:
+                        http.delete(f"/images/{NewPicture(encoded(seed)).id}").raise_for_status()
+                        self.there.remove(seed)
+                    else:
+                        http.post("/images", files={"file": encoded(seed)}).raise_for_status()
+                        self.there.add(seed)
+                except httpx2.TransportError:
+                    return
+                self.unanswered = None
+                self.n_answers += 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_what_a_killed_service_answered_holds(predictor, store, wait_until):
+    """One service is killed again and again; it finds what it had answered, and so does another on the same store."""
+    script = SERVE_WITH_FAKES.format(root=str(ROOT), tests=str(ROOT / "tests"))
+    arguments = ["--bundle", str(predictor.bundle.path), "--store", str(store.root), *FREE]
+    command = [sys.executable, "-c", script, *arguments]
+    seeds = {NewPicture(encoded(seed)).id: seed for seed in range(130)}
+
+    def shown(url: str) -> set[int]:
+        results = httpx2.post(f"{url}/search?k=100", content=encoded(0), timeout=TIMEOUT_S).json()["results"]
+        return {seeds[result["id"]] for result in results if seeds[result["id"]] >= 100}
+
+    rng, known, n_answers = random.Random(0), set[int](), 0
+    processes = [launch(command, FEELALIKE_ADMIN_TOKEN="tok-secret")]
+    try:
+        other = address_of(processes[0])
+        for _ in range(8):
+            processes.append(launch(command, FEELALIKE_ADMIN_TOKEN="tok-secret"))
+            url = address_of(processes[-1])
+            assert shown(url) == known
+            writers = [
+                Writer(url, range(first, first + 10), known, random.Random(rng.random())) for first in (100, 110, 120)
+            ]
+            for writer in writers:
+                writer.start()
+            time.sleep(rng.uniform(0.2, 1.0))
+            processes[-1].kill()
+            for writer in writers:
+                writer.join()
+            n_answers += sum(writer.n_answers for writer in writers)
+            certain = set().union(*(writer.there for writer in writers))
+            open_ = {writer.unanswered for writer in writers}
+            wait_until(lambda certain=certain, open_=open_: shown(other) - open_ == certain - open_, timeout_s=2)
+            known = shown(other)
+            if rng.random() < 0.5:
+                compact(store)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+            process.stderr.close()
+    assert n_answers > 20
 
 
 def shipped_bundle() -> Path | None:
