@@ -46,7 +46,7 @@ def measure(options: Options) -> Findings:
             INFER: partial(_infer, n, undivided),
             INFER_STREAMS: partial(_infer_streams, n, predictor),
         }
-        seconds = interleaved(contenders, rounds=options.pick(5, 1))
+        seconds = interleaved(contenders, rounds=options.pick(3, 1))
         whole = _build_s(Path(folder), predictor)
     slower = [max(pair) for pair in zip(seconds[DECODE], seconds[INFER], strict=True)]
     both = [sum(pair) for pair in zip(seconds[DECODE], seconds[INFER], strict=True)]

@@ -62,7 +62,7 @@ def _run(options: Options, folder: Path, count: int, clients: tuple[int, ...]) -
     port = free_port()
     with serving(service_command(options.bundle, store, port), port, folder / "service.log") as server:
         load(port, folder / "pictures", seconds=options.pick(5, 1), clients=max(clients))
-        rounds = [_round(options, folder / "pictures", store, port, clients, i) for i in range(options.pick(5, 1))]
+        rounds = [_round(options, folder / "pictures", store, port, clients, i) for i in range(options.pick(3, 1))]
         return Run(count, rounds, server.rss_mb)
 
 

@@ -34,7 +34,7 @@ def measure(options: Options) -> Findings:
     configs = {SENTIMENT: _config(options), PLAIN: _config(options, "loss.embedding=none")}
     config = configs[SENTIMENT]
     contenders = {name: step(of) for name, of in configs.items()}
-    seconds = interleaved(contenders, rounds=options.pick(20, 1), calls=options.pick(2, 1))
+    seconds = interleaved(contenders, rounds=options.pick(10, 1))
     found = ratio(seconds[SENTIMENT], seconds[PLAIN])
     detail = f"{in_ms(seconds[SENTIMENT]):.0f} ms a batch against {in_ms(seconds[PLAIN]):.0f}; {found.spread}"
     what = "training step with the sentiment loss: time against cross entropy only, the same network"

@@ -51,7 +51,7 @@ def measure(options: Options) -> Findings:
         folder = Path(name)
         write_jpegs(folder / "pictures", n_pictures, SMALL, options.data)
         made_up_store(folder / "store", load_bundle(options.bundle), GALLERY)
-        for number in range(options.pick(5, 1)):
+        for number in range(options.pick(3, 1)):
             for server in rotated(names, number):
                 for n, one in _turn(server, python, folder, options, clients).items():
                     found[server][n].append(one)

@@ -53,7 +53,7 @@ def test_reduced_decoders_keep_the_wanted_side() -> None:
 def test_a_made_up_store_is_searched_as_any_other(tmp_path, shipped_bundle) -> None:
     store = made_up_store(tmp_path / "store", load_bundle(shipped_bundle), 50)
     stages = open_stages(shipped_bundle, store.root)
-    assert stages.search(stages.snapshot.vectors[7]) == 10
+    assert stages.search(stages.snapshot.vectors[7:9]) == 2
     assert store.catalog.get(stages.snapshot.ids[7]).label is not None
 
 
