@@ -122,7 +122,7 @@ def throughput(stages: Stages, sources: Sequence[bytes], seconds: float) -> floa
 def _batches(
     stages: Stages, decoders: ThreadPoolExecutor, sources: Sequence[bytes], end: float
 ) -> Iterator[list[Pixels]]:
-    size = stages.settings.max_batch
+    size = stages.settings.batch_limit(Device.CPU)
     following = cycle(sources)
     waiting = deque(decoders.submit(stages.predictor.prepare, next(following)) for _ in range(3 * size))
     while time.perf_counter() < end:

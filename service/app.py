@@ -116,10 +116,11 @@ async def _running(
     """Start every part; at the end stop them in the opposite order: what takes in work before what does it."""
     store = SnapshotStore(settings.store)
     async with AsyncExitStack() as stack:
-        lane = ModelLane(predictor, settings.queue_size, settings.max_batch, metrics)
+        max_batch = settings.batch_limit(predictor.runtime.device)
+        lane = ModelLane(predictor, settings.queue_size, max_batch, metrics)
         lane.start()
         stack.push_async_callback(asyncio.to_thread, lane.close)
-        await _warm_up(lane, predictor, settings.max_batch)
+        await _warm_up(lane, predictor, max_batch)
         decoders = WorkPool("decoded", settings.decode_threads, settings.max_uploads)
         thumbnailers = WorkPool("made into thumbnails", settings.decode_threads, _THUMBNAILS_WAITING)
         batches = WorkPool("received in batches", 1, settings.max_batches)

@@ -45,7 +45,7 @@ async def predict_one(parts: Services, data: bytes) -> Prediction:
 
 async def each(parts: Services, pictures: Sequence[P], work: Callable[[P], Awaitable[T]]) -> list[T | ItemProblem]:
     """Do something with every picture, as many at a time as the model takes at once."""
-    at_a_time = asyncio.Semaphore(parts.settings.max_batch)
+    at_a_time = asyncio.Semaphore(parts.settings.batch_limit(parts.predictor.runtime.device))
 
     async def one(picture: P) -> T | ItemProblem:
         async with at_a_time:

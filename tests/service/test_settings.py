@@ -1,6 +1,7 @@
 import pytest
 
 from emotion.errors import ConfigError
+from emotion.runtime import Device
 from service.settings import ServiceSettings, read_settings
 
 
@@ -56,3 +57,9 @@ def test_the_token_is_never_shown(places, monkeypatch):
     monkeypatch.setenv("FEELALIKE_ADMIN_TOKEN", "hidden")
     assert "hidden" not in repr(read_settings({}))
     assert "hidden" not in read_settings({}).model_dump_json()
+
+
+@pytest.mark.parametrize(("given", "on_cpu", "on_gpu"), [(None, 4, 8), (1, 1, 1), (16, 16, 16)])
+def test_batches_are_as_large_as_pays_where_the_model_runs(places, given, on_cpu, on_gpu):
+    settings = read_settings({"max_batch": given})
+    assert (settings.batch_limit(Device.CPU), settings.batch_limit(Device.CUDA)) == (on_cpu, on_gpu)
