@@ -28,6 +28,9 @@ _LINE_LIMIT_BYTES = 2**20
 _KEPT_STDERR_BYTES = 4096
 _SHOWN_STDERR_LINES = 3
 
+_TOKENS: Final = frozenset({variable("admin_token"), variable("read_token")})
+"""Variables that a build has no use for."""
+
 _log = logging.getLogger("feelalike.rebuild")
 
 OnPublished = Callable[[], Awaitable[object]]
@@ -129,7 +132,7 @@ class RebuildJobs:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT_BYTES,
-            env={name: value for name, value in os.environ.items() if name != variable("admin_token")},
+            env={name: value for name, value in os.environ.items() if name not in _TOKENS},
         )
         _be_nice(process.pid)
         job.start()

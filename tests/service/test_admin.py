@@ -126,9 +126,10 @@ def test_a_command_that_cannot_start_fails_the_job(store, serve, auth, wait_unti
     assert job["state"] == "failed"
 
 
-def test_the_build_does_not_see_the_token(store, serve, python, auth, wait_until, monkeypatch):
-    monkeypatch.setenv("FEELALIKE_ADMIN_TOKEN", "a token for tests")
-    script = "import os, sys; sys.exit(repr(os.environ.get('FEELALIKE_ADMIN_TOKEN')))"
+@pytest.mark.parametrize("name", ["FEELALIKE_ADMIN_TOKEN", "FEELALIKE_READ_TOKEN"])
+def test_the_build_does_not_see_the_tokens(store, serve, python, auth, wait_until, monkeypatch, name):
+    monkeypatch.setenv(name, "a token for tests")
+    script = f"import os, sys; sys.exit(repr(os.environ.get({name!r})))"
     client = serve(rebuild_command=python(script))
     job = finished(client, auth, wait_until, client.post(REBUILD, headers=auth).headers["Location"])
     assert job["error"] == "None"
