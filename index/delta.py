@@ -15,8 +15,8 @@ import numpy as np
 
 from emotion.arrays import Embedding, Embeddings, Probabilities, ProbabilityRows
 from index.catalog import Catalog
+from index.ranking import Hits, exact_distances
 from index.rows import GalleryRows
-from index.search import Hits, exact_distances
 
 _FLOAT32 = np.dtype("<f4")
 _FIRST_CAPACITY = 64

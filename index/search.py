@@ -8,36 +8,22 @@ order (distance, id).
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
-from emotion.arrays import Distances, Embedding, Embeddings, Rows
+from emotion.arrays import Distances, Embeddings, Rows
 from emotion.errors import QueryError
 from emotion.runtime import Device
 from index.device import DeviceIndex
+from index.ranking import Hits, rank
 from index.rows import PictureIds
 from index.spec import IvfSpec
 
 EXTRA_CANDIDATES: Final = 16
 _WIDER: Final = 4
-
-
-@dataclass(frozen=True)
-class Hits:
-    """The neighbours of one query, nearest first; equal distances in the order of their ids."""
-
-    rows: Int64[np.ndarray, "k"]
-    """Positions in the snapshot's arrays."""
-    ids: tuple[str, ...]
-    distances: Float32[np.ndarray, "k"]
-    """Euclidean."""
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 class SearchIndex:
@@ -52,7 +38,7 @@ class SearchIndex:
 
     def __init__(self, index: DeviceIndex, vectors: Embeddings, ids: Sequence[str], ivf: IvfSpec | None = None) -> None:
         self._index = index
-        self._vectors = np.asarray(vectors)  # a plain view: rows of a memory map are slow to make
+        self._vectors = np.ascontiguousarray(vectors)  # a plain view: rows of a memory map are slow to make
         self._ids = ids
         self._strategy = _Exact(index, vectors) if ivf is None else _Approximate(index, ivf)
 
@@ -102,20 +88,19 @@ class SearchIndex:
         for one_round in self._strategy.rounds(k):
             if not len(open_queries):
                 break
-            squared, rows = one_round.propose(queries[open_queries] if answers else queries)
-            unsettled = []
-            for i, query_squared, query_rows in zip(open_queries.tolist(), squared, rows, strict=True):
-                hits = answers[i] = self._ranked(queries[i], query_rows[query_rows >= 0], k)
-                if not one_round.settles(queries[i], hits, float(query_squared[-1])):
-                    unsettled.append(i)
-            open_queries = np.array(unsettled, dtype=np.int64)
+            asked = queries[open_queries] if answers else queries
+            squared, rows = one_round.propose(asked)
+            hits = self._ranked(asked, rows, k)
+            answers.update(zip(open_queries.tolist(), hits, strict=True))
+            open_queries = open_queries[~one_round.settles(asked, hits, squared[:, -1])]
         return [answers[i] for i in range(len(queries))]
 
-    def _ranked(self, query: Embedding, rows: Int64[np.ndarray, "m"], k: int) -> Hits:
-        distances = exact_distances(self._vectors.take(rows, axis=0), query)
-        order = np.lexsort((rows, distances))[:k]
-        rows = rows[order]
-        return Hits(rows, self._named(rows), distances[order])
+    def _ranked(self, queries: Embeddings, candidates: Rows, k: int) -> list[Hits]:
+        rows, distances, counts = rank(self._vectors, queries, candidates, k)
+        ids = self._named(rows)
+        ends = np.cumsum(counts).tolist()
+        slices = [slice(end - count, end) for end, count in zip(ends, counts.tolist(), strict=True)]
+        return [Hits(rows[one], ids[one], distances[one]) for one in slices]
 
     def _named(self, rows: Int64[np.ndarray, "m"]) -> tuple[str, ...]:
         if isinstance(self._ids, PictureIds):
@@ -134,21 +119,13 @@ class SearchIndex:
         return queries
 
 
-def exact_distances(vectors: Embeddings, query: Embedding) -> Float32[np.ndarray, "b"]:
-    """Euclidean distances by the definition, in float64, rounded once: the numbers that every answer is ordered by."""
-    differences = vectors.astype(np.float64)
-    differences -= query
-    distances: Float32[np.ndarray, b] = np.sqrt(np.vecdot(differences, differences)).astype(np.float32)
-    return distances
-
-
 class _Round(NamedTuple):
     """One look for candidates, and whether it was wide enough."""
 
     propose: Callable[[Embeddings], tuple[Distances, Rows]]
     """Squared distances as FAISS rounds them, and rows."""
-    settles: Callable[[Embedding, Hits, float], bool]
-    """Told the query, its best hits and the squared distance of the last candidate."""
+    settles: Callable[[Embeddings, Sequence[Hits], Float32[np.ndarray, "b"]], Bool[np.ndarray, "b"]]
+    """Told the queries, their best hits and the squared distances of their last candidates."""
 
 
 class _Exact:
@@ -164,11 +141,16 @@ class _Exact:
 
     def rounds(self, k: int) -> Iterator[_Round]:
         for n_candidates in _widening(k + EXTRA_CANDIDATES, min(self._index.count, self._index.max_k)):
-            yield _Round(partial(self._index.search, k=n_candidates), self._is_settled)
+            yield _Round(partial(self._index.search, k=n_candidates), self._are_settled)
 
-    def _is_settled(self, query: Embedding, hits: Hits, last_squared: float) -> bool:
-        error = self._index.rounding * (float(np.linalg.norm(query)) + self._max_norm) ** 2
-        return float(hits.distances[-1]) ** 2 < last_squared - error
+    def _are_settled(
+        self, queries: Embeddings, hits: Sequence[Hits], last_squared: Float32[np.ndarray, "b"]
+    ) -> Bool[np.ndarray, "b"]:
+        norms = np.sqrt(np.vecdot(queries, queries, dtype=np.float64))
+        error = self._index.rounding * (norms + self._max_norm) ** 2
+        worst = np.array([one.distances[-1] for one in hits], dtype=np.float64)
+        settled: Bool[np.ndarray, b] = worst**2 < last_squared - error
+        return settled
 
 
 class _Approximate:
@@ -187,7 +169,7 @@ class _Approximate:
         n_candidates = min(wanted, self._index.count, self._index.max_k)
         for n_probe in _widening(self._ivf.n_probe, self._ivf.n_lists):
             propose = partial(self._index.search, k=n_candidates, n_probe=n_probe)
-            yield _Round(propose, lambda _query, hits, _last_squared: len(hits) == k)
+            yield _Round(propose, lambda _queries, hits, _last: np.array([len(one) == k for one in hits], dtype=bool))
 
 
 def _widening(first: int, last: int) -> Iterator[int]:

@@ -15,7 +15,8 @@ from emotion.runtime import Device
 from index.catalog import Catalog
 from index.delta import Delta, DeltaReader, Made
 from index.manifest import SnapshotManifest
-from index.search import Hits, SearchIndex
+from index.ranking import Hits
+from index.search import SearchIndex
 from index.snapshot import Snapshot
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int64
 from emotion.arrays import Embedding, Embeddings, Probabilities, ProbabilityRows
 from emotion.taxonomy import Polarity, Taxonomy
 from index.catalog import Catalog, CatalogEntry, PictureState
-from index.search import Hits
+from index.ranking import Hits
 from index.view import Searchable
 from service.errors import UnknownImageError
 from service.inference import Prediction

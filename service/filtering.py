@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from emotion.arrays import Embedding, ProbabilityRows
 from emotion.taxonomy import Polarity
 from index.catalog import Catalog, CatalogEntry
-from index.search import Hits, exact_distances
+from index.ranking import Hits, exact_distances
 from index.view import Searchable, parts_of
 from service.answers import DECIMALS, Naming, gallery_picture, is_shown
 from service.fingerprints import Fingerprints, is_same
