@@ -13,7 +13,8 @@ from benchmarks.charts import draw
 from benchmarks.page import write_page
 from benchmarks.processes import end_in_order
 from benchmarks.results import RESULTS, read_result, read_results, result_file
-from emotion.console import run, say
+from emotion.command_line import run
+from emotion.console import say
 from emotion.errors import FeelalikeError
 
 PAGE: Final = Path("docs/benchmarks.md")

@@ -14,7 +14,8 @@ from benchmarks.machine import noise_now, this_commit, this_machine
 from benchmarks.processes import end_in_order
 from benchmarks.results import QUICK_RESULTS, RESULTS, Findings, Result, shown, utc_now
 from demo.up import MODELS, shipped_bundle
-from emotion.console import run, say
+from emotion.command_line import run
+from emotion.console import say
 from service.settings import ServiceSettings, variable
 
 

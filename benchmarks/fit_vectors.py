@@ -13,7 +13,8 @@ import numpy as np
 import typer
 
 from benchmarks.vectors import FITTED, Arrays, Neighbourhood, Vectors, bent, blocks, neighbourhood
-from emotion.console import run, say
+from emotion.command_line import run
+from emotion.console import say
 from index.store import SnapshotStore
 
 MAIN: Final = 64

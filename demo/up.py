@@ -5,7 +5,6 @@ import os
 import secrets
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,9 +13,11 @@ from pathlib import Path
 
 from demo.paint import DEFAULT_COUNT, paint_gallery
 from emotion import console
+from emotion.address import bind
 from emotion.bundle import MANIFEST_NAME
 from emotion.collection import read_collection
-from emotion.errors import BundleError, ConfigError, DataError, FeelalikeError
+from emotion.command_line import ExitCode
+from emotion.errors import BundleError, DataError, FeelalikeError
 
 HOME = Path(".demo")
 PAINTED_GALLERY = HOME / "gallery"
@@ -68,7 +69,7 @@ def bring_up(gallery: Path | None, host: str, port: int, bundle: Path | None, st
 
 def settle(gallery: Path | None, host: str, port: int, bundle: Path | None, store: Path | None) -> Plan:
     """Check the arguments and fill in what was left out."""
-    _check_port(host, port)
+    bind(host, port).close()
     if gallery is not None and not read_collection(gallery):
         raise DataError(f"{gallery} holds no pictures; name a folder with JPEG, PNG or WebP files in it")
     found = bundle or shipped_bundle(MODELS)
@@ -119,17 +120,6 @@ The service starts on {plan.url}  (the page; /docs has the API)
 """
 
 
-def _check_port(host: str, port: int) -> None:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn: a port just left is free
-            probe.bind(address)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConfigError(f"cannot listen on {host}:{port}: {reason}; choose another with --port") from error
-
-
 def _run_module(module: str, arguments: Sequence[str | Path | int], environment: dict[str, str] | None = None) -> int:
     """Run one of our commands in this terminal, pass a stop on to it, and wait for its end."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
@@ -142,7 +132,7 @@ def _run_module(module: str, arguments: Sequence[str | Path | int], environment:
     finally:
         signal.signal(signal.SIGTERM, previous)
     if code in (-signal.SIGINT, -signal.SIGTERM):
-        return console.EXIT_INTERRUPTED
+        return ExitCode.INTERRUPTED
     if code < 0:
         raise FeelalikeError(f"{module} was killed by signal {-code}; too little memory is the usual reason")
     return code

@@ -1,19 +1,18 @@
-"""One look for every command line: progress, messages on stderr, errors without a traceback."""
+"""One look for every command line: progress and messages on stderr, results on stdout."""
 
-import io
+import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from emotion.errors import FeelalikeError
+from rich.table import Table
+from rich.text import Text
 
 PLAIN_INTERVAL_S = 5.0
-EXIT_INTERRUPTED = 130
 
 Advance = Callable[[int], None]
 
@@ -28,22 +27,40 @@ def say(message: str) -> None:
     stderr().print(message, markup=False, soft_wrap=True)
 
 
-def run(app: typer.Typer) -> None:
-    """Run a command line: our errors and the system's become one line and exit code 1; `--debug` keeps the traceback.
+def complain(message: str) -> None:
+    """Print an error for the person at the terminal."""
+    stderr().print(Text.assemble(("error:", "bold red"), f" {message}"), soft_wrap=True)
 
-    Ctrl-C ends it with code 130; a command that can go on afterwards says so itself.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
-    debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    try:
-        app(args=arguments)
-    except (FeelalikeError, OSError) as error:
-        if debug:
-            raise
-        say(f"error: {error}")
-        sys.exit(1)
+
+def show(markdown: str) -> None:
+    """Print a result to stdout: Markdown as it is, to be kept or piped, and on a terminal as tables and headings."""
+    console = Console(highlight=False)
+    if console.is_terminal:
+        from rich.markdown import Markdown
+
+        console.print(Markdown(markdown))
+    else:
+        sys.stdout.write(markdown.rstrip("\n") + "\n")
+
+
+def print_json(content: Any) -> None:
+    """Print a result to stdout as one JSON document."""
+    sys.stdout.write(json.dumps(content, indent=1) + "\n")
+    sys.stdout.flush()
+
+
+def show_facts(content: Mapping[str, Any]) -> None:
+    """Print named values to stdout, one a line; those of an inner mapping are named by both, and lists are left out."""
+    facts = list(_flat(content))
+    console = Console(highlight=False)
+    if console.is_terminal:
+        grid = Table.grid(padding=(0, 2))
+        for name, value in facts:
+            grid.add_row(Text(name, style="bold"), Text(value))
+        console.print(grid)
+        return
+    width = max((len(name) for name, _ in facts), default=0)
+    sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in facts))
 
 
 @contextmanager
@@ -94,3 +111,16 @@ def _plain(console: Console, description: str, total: int, unit: str) -> Advance
             console.print(f"{description}: {done}/{total} {unit}, {rate:.1f}/s, {left:.0f} s left", markup=False)
 
     return advance
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in content.items():
+        match value:
+            case Mapping():
+                yield from _flat(value, f"{prefix}{name}, ")
+            case float():
+                yield f"{prefix}{name}", f"{value:.4g}"
+            case None | list() | tuple():
+                continue
+            case _:
+                yield f"{prefix}{name}", str(value)

@@ -4,6 +4,7 @@ FeelalikeError
 ├── PictureError        a picture that cannot be used; `.fault` says why
 ├── DataError           a manifest, folder or label that cannot be used
 ├── ConfigError         a setting that is unknown or out of range
+├── AddressError        an address or port that cannot be listened on
 ├── TaxonomyError       a label set that is unknown or not valid, or an emotion that it does not have
 ├── BundleError         a model on disk that is missing, damaged or of another schema
 ├── RuntimeUnavailableError   the inference runtime or its device is not there
@@ -52,6 +53,10 @@ class DataError(FeelalikeError):
 
 class ConfigError(FeelalikeError):
     """A setting that is unknown or out of range."""
+
+
+class AddressError(FeelalikeError):
+    """An address or port that cannot be listened on."""
 
 
 class TaxonomyError(FeelalikeError):

@@ -1,46 +1,33 @@
 """The command line: build, info, verify; add, remove, compact and rollback stand in commands.py."""
 
-import json
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emotion.console import EXIT_INTERRUPTED, run, say
+from emotion.command_line import Command, ExitCode, command_line, run
+from emotion.console import print_json, say, show_facts
 from emotion.errors import ConfigError, FeelalikeError
-from emotion.predictor import Predictor
 from emotion.runtime import Device, Precision
-from index.commands import OpenEmbedder, StoreOption, add, compact_store, remove, rollback
-from index.compact import count_added
-from index.embed import N_STREAMS
-from index.gallery import GalleryRoot
+from index.commands import JsonOption, OpenEmbedder, StoreOption, add, compact_store, remove, rollback
 from index.progress import OnProgress
-from index.rebuild import Rebuilt, rebuild
-from index.reporting import Bars, JsonLines, print_json, succeeded, summarise
+from index.reporting import Bars, JsonLines, print_line, succeeded, summarise
 from index.spec import WantedKind
-from index.store import SnapshotStore
 
-app = typer.Typer(
-    name="index",
-    help="Index a gallery of pictures, so that the service can search it.",
-    no_args_is_help=True,
-    add_completion=False,
-)
+if TYPE_CHECKING:
+    from index.rebuild import Rebuilt
+    from index.store import SnapshotStore
 
-app.command()(add)
-app.command()(remove)
-app.command("compact")(compact_store)
-app.command()(rollback)
+app = command_line(name="index", help="Index a gallery of pictures, so that the service can search it.")
 
 
-@app.command()
+@app.command(cls=Command)
 def build(
     context: typer.Context,
     bundle: Annotated[Path, typer.Option(help="Folder of the model, as `training fit` writes it.")],
@@ -70,8 +57,9 @@ def build(
         ),
     ] = None,
     json_progress: Annotated[
-        bool, typer.Option("--json-progress", help="One JSON object a line on stdout, for programs.")
+        bool, typer.Option("--json-progress", help="One JSON object a line on stdout while it runs, for programs.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Embed a gallery's new and changed pictures and publish the index.
 
@@ -87,28 +75,42 @@ def build(
 
       python -m index build --bundle models/default --store store --index ivf --recall 0.999
     """
+    from emotion.predictor import Predictor
+    from index.embed import N_STREAMS
+    from index.gallery import GalleryRoot
+    from index.rebuild import rebuild
+    from index.store import SnapshotStore
+
+    if as_json and json_progress:
+        raise ConfigError("--json is one object at the end, --json-progress one a line; choose one")
     if label_column is not None and gallery is None:
         raise ConfigError("--label-column says how to read a manifest; name it with --gallery")
     open_embedder: OpenEmbedder = context.obj or partial(Predictor.open, precision=precision, n_streams=N_STREAMS)
 
-    def build_with(on_progress: OnProgress) -> Rebuilt:
+    def build_with(on_progress: OnProgress) -> "Rebuilt":
         target = SnapshotStore(store)
         root = GalleryRoot.given(gallery, target.root, label_column) if gallery else None
         embedder = open_embedder(bundle, device)
         return rebuild(target, embedder, root=root, kind=kind, recall=recall, device=device, on_progress=on_progress)
 
     with _sigterm_interrupts():
-        (_build_for_programs if json_progress else _build_for_people)(build_with)
-    if not json_progress:
+        if json_progress:
+            _build_for_programs(build_with)
+            return
+        built = _build_for_people(build_with)
+    if as_json:
+        print_json(succeeded(built))
+    else:
         option = "" if precision is Precision.FP32 else f" --precision {precision}"
         say(f"next: python -m service --bundle {bundle} --store {store}{option}")
 
 
-@app.command()
-def info(
-    store: StoreOption,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-) -> None:
+for name, command in (("add", add), ("remove", remove), ("compact", compact_store), ("rollback", rollback)):
+    app.command(name, cls=Command)(command)
+
+
+@app.command(cls=Command)
+def info(store: StoreOption, as_json: JsonOption = False) -> None:
     """Show the facts of the published index.
 
     Examples:
@@ -117,56 +119,63 @@ def info(
 
       python -m index info --store store --json
     """
+    from index.store import SnapshotStore
+
     facts = _facts(SnapshotStore(store))
     if as_json:
-        sys.stdout.write(json.dumps(facts, indent=1) + "\n")
-        return
-    for name, value in facts.items():
-        if value is None:
-            continue
-        sys.stdout.write(f"{name:<11}{_readable(value)}\n")
+        print_json(facts)
+    else:
+        show_facts({name: _readable(value) for name, value in facts.items() if value is not None})
 
 
-@app.command()
-def verify(store: StoreOption) -> None:
+@app.command(cls=Command)
+def verify(store: StoreOption, as_json: JsonOption = False) -> None:
     """Check every file of the published index; exit code 1 names the damaged one.
 
-    Example:
+    Examples:
 
       python -m index verify --store store
     """
+    from index.store import SnapshotStore
+
     manifest = SnapshotStore(store).verify()
-    say(f"version {manifest.version} is whole: {manifest.count} pictures, recall@10 {manifest.recall:.3f}")
+    if as_json:
+        print_json({"whole": True, **manifest.model_dump(mode="json", include={"version", "count", "recall"})})
+    else:
+        say(f"version {manifest.version} is whole: {manifest.count} pictures, recall@10 {manifest.recall:.3f}")
 
 
-def _build_for_people(build_with: Callable[[OnProgress], Rebuilt]) -> None:
+def _build_for_people(build_with: Callable[[OnProgress], "Rebuilt"]) -> "Rebuilt":
     start = time.monotonic()
     try:
         with Bars() as bars:
             built = build_with(bars)
     except KeyboardInterrupt:
         say("interrupted; run the same command again to go on")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     summarise(built, time.monotonic() - start)
+    return built
 
 
-def _build_for_programs(build_with: Callable[[OnProgress], Rebuilt]) -> None:
+def _build_for_programs(build_with: Callable[[OnProgress], "Rebuilt"]) -> None:
     try:
         built = build_with(JsonLines())
     except KeyboardInterrupt:
-        print_json({"state": "cancelled"})
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        print_line({"state": "cancelled"})
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     except FeelalikeError as error:
-        print_json({"state": "failed", "error": str(error)})
-        raise typer.Exit(1) from error
+        print_line({"state": "failed", "error": str(error)})
+        raise typer.Exit(ExitCode.FAILED) from error
     except Exception as error:
-        # The reader is told; the traceback goes to stderr, into its log.
-        print_json({"state": "failed", "error": f"{type(error).__name__}: {error}"})
+        # The reader is told; the traceback goes where `run` puts it.
+        print_line({"state": "failed", "error": f"{type(error).__name__}: {error}"})
         raise
-    print_json(succeeded(built))
+    print_line(succeeded(built))
 
 
-def _facts(store: SnapshotStore) -> dict[str, Any]:
+def _facts(store: "SnapshotStore") -> dict[str, Any]:
+    from index.compact import count_added
+
     manifest = store.manifest()
     return {
         "store": str(store.root),

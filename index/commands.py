@@ -3,24 +3,24 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from emotion.collection import SUFFIXES
-from emotion.console import say
+from emotion.command_line import ExitCode
+from emotion.console import print_json, progress, say
 from emotion.errors import ConfigError, PictureError
 from emotion.images import read_picture_bytes
-from emotion.predictor import Predictor
 from emotion.runtime import Device, Precision
-from index.additions import NewPicture, add_picture, embed_picture, remove_picture
-from index.compact import compact
-from index.embed import Embedder, made_with
-from index.manifest import check_matches
-from index.store import SnapshotStore
 
-OpenEmbedder = Callable[[Path, Device], Embedder]
+if TYPE_CHECKING:
+    from index.embed import Embedder
+    from index.manifest import SnapshotManifest
+
+OpenEmbedder = Callable[[Path, Device], "Embedder"]
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the index.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
 
 
 def add(
@@ -35,6 +35,7 @@ def add(
     precision: Annotated[Precision, typer.Option(help="Arithmetic of the model, as the index was built.")] = (
         Precision.FP32
     ),
+    as_json: JsonOption = False,
 ) -> None:
     """Add pictures to the gallery; a running service finds them within a second, without a rebuild.
 
@@ -46,6 +47,12 @@ def add(
 
       python -m index add new-photos/ --bundle models/default --store store --metadata by=me
     """
+    from emotion.predictor import Predictor
+    from index.additions import NewPicture, add_picture, embed_picture
+    from index.embed import made_with
+    from index.manifest import check_matches
+    from index.store import SnapshotStore
+
     files = _files(pictures)
     if external_id is not None and len(files) > 1:
         raise ConfigError(f"--external-id names one picture, but {len(files)} were given")
@@ -56,76 +63,104 @@ def add(
     embedder = open_embedder(bundle, device)
     made = made_with(embedder)
     check_matches(manifest, model_id=made.model_id, dim=made.dim, precision=made.precision)
-    n_added = n_refused = 0
-    for file in files:
-        try:
-            new = NewPicture(read_picture_bytes(file), *said)
-            added = add_picture(target, new, embed_picture(embedder, new, str(file)), made)
-        except PictureError as error:
-            n_refused += 1
-            say(f"refused: {error}")
-            continue
-        n_added += added.created
-        typer.echo(f"{added.entry.id} {'added' if added.created else 'is there already'} {file}")
+    done: list[dict[str, Any]] = []
+    with progress("adding", len(files), "pictures") as advance:
+        for file in files:
+            try:
+                new = NewPicture(read_picture_bytes(file), *said)
+                added = add_picture(target, new, embed_picture(embedder, new, str(file)), made)
+                done.append({"path": str(file), "id": added.entry.id, "added": added.created, "refused": None})
+                if not as_json:
+                    typer.echo(f"{added.entry.id} {'added' if added.created else 'is there already'} {file}")
+            except PictureError as error:
+                done.append({"path": str(file), "id": None, "added": False, "refused": str(error)})
+                say(f"refused: {error}")
+            advance(1)
+    n_added, n_refused = sum(one["added"] for one in done), sum(one["refused"] is not None for one in done)
     say(f"{n_added} added, {len(files) - n_added - n_refused} there already, {n_refused} refused")
+    if as_json:
+        print_json({"pictures": done, "added": n_added, "refused": n_refused})
     if n_refused:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def remove(
-    ids: Annotated[list[str], typer.Argument(help="Ids of pictures, as every search gives them.")], store: StoreOption
+    ids: Annotated[list[str], typer.Argument(help="Ids of pictures, as every search gives them.")],
+    store: StoreOption,
+    as_json: JsonOption = False,
 ) -> None:
     """Take pictures out of the gallery for good; a running service stops finding them at once.
 
     The copy of an added picture is erased; an original in the gallery's own folder stays there and is left out.
 
-    Example:
+    Examples:
 
       python -m index remove 0f8b4a6d2c1e3f5a7b9c0d1e2f3a4b5c --store store
     """
+    from index.additions import remove_picture
+    from index.store import SnapshotStore
+
     target = SnapshotStore(store)
     target.manifest()  # a mistyped folder is told, and none is made
     unknown = [item_id for item_id in ids if not remove_picture(target, item_id)]
     for item_id in unknown:
         say(f"unknown: {item_id}")
     say(f"{len(ids) - len(unknown)} removed")
+    if as_json:
+        print_json({"removed": [item_id for item_id in ids if item_id not in unknown], "unknown": unknown})
     if unknown:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def compact_store(
     store: StoreOption,
     device: Annotated[Device, typer.Option(help="Where the index will be searched.")] = Device.AUTO,
+    as_json: JsonOption = False,
 ) -> None:
     """Fold what was added and removed into a new version; no model is needed and no picture is read.
 
     Worth it after a few thousand added pictures, which every search compares one by one. A build does it too.
 
-    Example:
+    Examples:
 
       python -m index compact --store store
     """
+    from index.compact import compact
+    from index.store import SnapshotStore
+
     before = SnapshotStore(store).current_version()
     done = compact(SnapshotStore(store), device=device)
     manifest = done.manifest
-    if manifest.version == before:
+    published = manifest.version != before
+    if as_json:
+        print_json(_published(manifest) | {"published": published, "added": done.n_added, "removed": done.n_removed})
+    elif published:
+        say(f"{done.n_added} added and {done.n_removed} removed pictures folded in: {manifest.count} pictures")
+        say(f"published version {manifest.version}, recall@10 against exact search {manifest.recall:.3f}")
+    else:
         say(f"nothing to fold in; version {before} stays")
-        return
-    say(f"{done.n_added} added and {done.n_removed} removed pictures folded in: {manifest.count} pictures")
-    say(f"published version {manifest.version}, recall@10 against exact search {manifest.recall:.3f}")
 
 
-def rollback(store: StoreOption) -> None:
+def rollback(store: StoreOption, as_json: JsonOption = False) -> None:
     """Publish the version before the current one again; nothing added since is lost, nothing deleted returns.
 
     A running service takes it within a second, if its model made it.
 
-    Example:
+    Examples:
 
       python -m index rollback --store store
     """
+    from index.store import SnapshotStore
+
     manifest = SnapshotStore(store).rollback()
-    say(f"published version {manifest.version} again: {manifest.count} pictures, made by model {manifest.model_id}")
+    if as_json:
+        print_json(_published(manifest))
+    else:
+        say(f"published version {manifest.version} again: {manifest.count} pictures, made by model {manifest.model_id}")
+
+
+def _published(manifest: "SnapshotManifest") -> dict[str, Any]:
+    return manifest.model_dump(mode="json", include={"version", "count", "recall", "model_id", "precision"})
 
 
 def _files(given: list[Path]) -> list[Path]:

@@ -5,11 +5,13 @@ import sys
 import time
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from emotion.console import Advance, progress, say
 from index.progress import Progress, Skipped, Stage
-from index.rebuild import Rebuilt
+
+if TYPE_CHECKING:
+    from index.rebuild import Rebuilt
 
 SHOWN_SKIPPED: Final = 5
 JSON_INTERVAL_S: Final = 0.2
@@ -55,17 +57,17 @@ class JsonLines:
         now = time.monotonic()
         if event.done == event.total or now - self._printed_at >= JSON_INTERVAL_S:
             self._printed_at = now
-            print_json({"state": "running", "stage": event.stage, "done": event.done, "total": event.total})
+            print_line({"state": "running", "stage": event.stage, "done": event.done, "total": event.total})
 
 
-def print_json(content: dict[str, Any]) -> None:
+def print_line(content: dict[str, Any]) -> None:
     """One object, one line, at once: the reader on the other end of a pipe is waiting."""
     sys.stdout.write(json.dumps(content) + "\n")
     sys.stdout.flush()
 
 
-def succeeded(built: Rebuilt) -> dict[str, Any]:
-    """The last line of `--json-progress`."""
+def succeeded(built: "Rebuilt") -> dict[str, Any]:
+    """The document of `--json` and the last line of `--json-progress`."""
     manifest = built.manifest
     return {
         "state": "succeeded",
@@ -76,7 +78,7 @@ def succeeded(built: Rebuilt) -> dict[str, Any]:
     }
 
 
-def summarise(built: Rebuilt, seconds: float) -> None:
+def summarise(built: "Rebuilt", seconds: float) -> None:
     """Tell a person what was built and what was left out."""
     manifest, counts = built.manifest, built.manifest.counts
     rate = f", {counts.embedded / max(seconds, 1e-9):.1f} pictures/s" if counts.embedded else ""

@@ -9,25 +9,25 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 import uvicorn
 from fastapi import FastAPI
 
+from emotion.address import bind
 from emotion.bundle import load_bundle
-from emotion.console import run
-from emotion.errors import ConfigError, DeviceLostError, SnapshotMismatchError, StoreMissingError
+from emotion.command_line import command_line, run
+from emotion.errors import DeviceLostError, SnapshotMismatchError, StoreMissingError
 from emotion.predictor import Predictor
 from emotion.runtime import Device, Precision
-from index.snapshot import Snapshot
-from index.store import SnapshotStore
-from service.app import create_app, open_predictor
-from service.deps import Services
 from service.logs import configure_logging
 from service.protocol import http_protocol
 from service.settings import ServiceSettings, read_settings
-from service.snapshots import load_matching
+
+if TYPE_CHECKING:
+    from index.snapshot import Snapshot
+    from service.deps import Services
 
 KEEP_ALIVE_S: Final = 20
 LOST_GRACE_S: Final = 10.0
@@ -37,10 +37,10 @@ _log = logging.getLogger("feelalike.service")
 
 OpenPredictor = Callable[[ServiceSettings], Predictor]
 
-app = typer.Typer(name="service", help="Serve a model and an index over HTTP.", add_completion=False)
+app = command_line(name="service", no_args_is_help=False)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def serve(
     context: typer.Context,
     bundle: Annotated[Path | None, typer.Option(help="Folder of the model, as `training fit` writes it.")] = None,
@@ -54,7 +54,8 @@ def serve(
 ) -> None:
     """Serve a model and an index over HTTP: /classify, /search, the page at /, the API at /docs.
 
-    Every setting can come from a FEELALIKE_* variable; a flag wins. The index must exist and be made by this model.
+    Every setting can come from a variable `FEELALIKE_...`; a flag wins. The index must exist and be made by this
+    model.
 
     Examples:
 
@@ -64,6 +65,10 @@ def serve(
 
       FEELALIKE_ADMIN_TOKEN=secret FEELALIKE_MAX_K=500 python -m service --bundle models/default --store store
     """
+    if context.invoked_subcommand is not None:
+        return
+    from service.app import create_app, open_predictor
+
     flags = {"bundle": bundle, "store": store, "host": host, "port": port, "device": device, "precision": precision}
     settings = read_settings(flags)
     open_model: OpenPredictor = context.obj or open_predictor
@@ -85,25 +90,11 @@ def serve(
         listen(web, settings, listener)
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Take the port, before anything slow; raises ConfigError when that cannot be."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {host}: {error.strerror or error}") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        reason = error.strerror or str(error)
-        raise ConfigError(f"cannot listen on {host}:{port}: {reason}; choose another with --port") from error
-    return listener
-
-
-def open_snapshot(settings: ServiceSettings, predictor: Predictor) -> Snapshot:
+def open_snapshot(settings: ServiceSettings, predictor: Predictor) -> "Snapshot":
     """Load the index; its errors name the command that helps."""
+    from index.store import SnapshotStore
+    from service.snapshots import load_matching
+
     build = f"python -m index build --bundle {settings.bundle} --store {settings.store}"
     if settings.precision is not Precision.FP32:
         build += f" --precision {settings.precision}"

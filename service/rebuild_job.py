@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+from emotion.command_line import DEBUG_VARIABLE
 from emotion.errors import FeelalikeError
 from emotion.runtime import Device
 from service.errors import RebuildRunningError, UnknownJobError
@@ -132,7 +133,7 @@ class RebuildJobs:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT_BYTES,
-            env={name: value for name, value in os.environ.items() if name not in _TOKENS},
+            env={name: value for name, value in os.environ.items() if name not in _TOKENS} | {DEBUG_VARIABLE: "1"},
         )
         _be_nice(process.pid)
         job.start()

@@ -1,6 +1,5 @@
 """What a user chooses a backbone by: licence, input size, taps, parameters and, on request, speed on this CPU."""
 
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,10 +80,9 @@ def describe(name: str, *, timed: bool = False) -> NetworkFacts:
     )
 
 
-def as_json(facts: Sequence[NetworkFacts]) -> str:
-    """A list of objects; each level as name, channels, stride."""
-    rows = [asdict(row) | {"levels": [level._asdict() for level in row.levels]} for row in facts]
-    return json.dumps(rows, indent=1)
+def as_json(facts: Sequence[NetworkFacts]) -> list[dict[str, Any]]:
+    """One object a network; each level as name, channels, stride."""
+    return [asdict(row) | {"levels": [level._asdict() for level in row.levels]} for row in facts]
 
 
 def as_table(facts: Sequence[NetworkFacts]) -> str:

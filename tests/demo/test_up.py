@@ -13,7 +13,7 @@ import pytest
 
 import fakes
 from demo.up import PAINTED_GALLERY, PAINTED_STORE, Plan, greeting, settle, shipped_bundle, store_of
-from emotion.errors import BundleError, ConfigError, DataError
+from emotion.errors import AddressError, BundleError, DataError
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 
 def test_a_port_in_use_is_an_error(taken_port: int, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=f"{taken_port}.*in use.*--port"):
+    with pytest.raises(AddressError, match=f"{taken_port}.*in use.*--port"):
         settle(None, "127.0.0.1", taken_port, tmp_path, None)
 
 

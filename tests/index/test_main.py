@@ -173,18 +173,46 @@ def test_verify_as_a_process(built):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "text"),
+    ("arguments", "code", "text"),
     [
-        (["build", "--bundle", "nowhere", "--gallery", "g", "--store", "{}"], "no bundle at nowhere"),
-        (["build", "--bundle", "b", "--label-column", "mood", "--store", "{}"], "name it with --gallery"),
-        (["info", "--store", "{}"], "holds no index yet"),
+        (["build", "--bundle", "nowhere", "--gallery", "g", "--store", "{}"], 1, "no bundle at nowhere"),
+        (["build", "--bundle", "b", "--label-column", "mood", "--store", "{}"], 2, "name it with --gallery"),
+        (["info", "--store", "{}"], 1, "holds no index yet"),
     ],
 )
-def test_errors_are_one_line(arguments, text, tmp_path):
+def test_errors_are_one_line(arguments, code, text, tmp_path):
     result = command(*(argument.format(tmp_path / "store") for argument in arguments))
-    assert result.returncode == 1
+    assert result.returncode == code
+    assert result.stderr.startswith("error: ")
     assert text in result.stderr
-    assert "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_every_report_is_one_json_document(invoke, built, tmp_path):
+    (tmp_path / "x.png").write_bytes(encoded(50))
+    places = ("--store", built.root, "--json")
+    first = built.current_version()
+    added = json.loads(invoke("add", tmp_path / "x.png", "--bundle", "b", *places).stdout)
+    assert (added["added"], added["refused"]) == (1, 0)
+    folded = json.loads(invoke("compact", *places).stdout)
+    assert (folded["count"], folded["added"], folded["published"]) == (7, 1, True)
+    assert json.loads(invoke("compact", *places).stdout)["published"] is False
+    removed = invoke("remove", added["pictures"][0]["id"], "unknown", *places)
+    assert json.loads(removed.stdout) == {"removed": [added["pictures"][0]["id"]], "unknown": ["unknown"]}
+    assert removed.exit_code == 1
+    assert json.loads(invoke("verify", *places).stdout)["whole"] is True
+    assert json.loads(invoke("rollback", *places).stdout)["version"] == first
+    built_again = json.loads(invoke("build", "--bundle", "b", *places).stdout)
+    assert (built_again["state"], built_again["version"]) == ("succeeded", built.current_version())
+
+
+def test_without_faiss_a_command_says_what_to_install():
+    script = "import sys; sys.modules['faiss'] = None; from index.__main__ import app, run; run(app)"
+    arguments = [sys.executable, "-W", "error", "-c", script, "info", "--store", "x"]
+    result = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "pip install 'feelalike[cpu]'" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_the_index_needs_no_torch():

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from emotion.collection import read_collection
 from emotion.errors import (
+    AddressError,
     BundleError,
-    ConfigError,
     DeviceLostError,
     RuntimeUnavailableError,
     SnapshotMismatchError,
@@ -83,12 +83,12 @@ def quiet_logging():
 def test_a_port_in_use_is_told_before_the_model_loads(start, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(ConfigError, match=rf"127.0.0.1:{port}: .*in use; choose another with --port"):
+        with pytest.raises(AddressError, match=rf"127.0.0.1:{port}: .*in use; choose another with --port"):
             start("--bundle", tmp_path / "none", "--store", tmp_path, "--port", port)
 
 
 def test_a_host_that_is_not_ours(start, tmp_path):
-    with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1"):
+    with pytest.raises(AddressError, match=r"cannot listen on 192\.0\.2\.1"):
         start("--bundle", tmp_path, "--store", tmp_path, "--host", "192.0.2.1", *FREE)
 
 

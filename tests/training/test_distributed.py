@@ -266,7 +266,7 @@ def test_one_process_goes_on_with_the_run_of_two(tmp_path: Path, photos: Path, o
 def test_torchrun_fit_writes_one_bundle_and_one_line(tmp_path: Path, photos: Path) -> None:
     sets = [word for override in [*TINY, "loop.epochs=1"] for word in ("--set", override)]
     run = tmp_path / "run"
-    done = _torchrun("-m", "training", "fit", "--data", photos, "--out", run, *sets)
+    done = _torchrun("-m", "training", "fit", "--data", photos, "--out", run, "--json", *sets)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert json.loads((run / "metrics.json").read_text())["validation"] == figures
@@ -286,7 +286,7 @@ def test_torchrun_fit_writes_one_bundle_and_one_line(tmp_path: Path, photos: Pat
 
 FAILING = """
 import torch
-from emotion import console
+from emotion import command_line
 from emotion.errors import DataError
 from training.distributed import join_processes
 
@@ -296,7 +296,7 @@ def app(args):
             raise DataError("a picture is broken")
         processes.gather(torch.ones(2))
 
-console.run(app)
+command_line.run(app)
 """
 
 

@@ -28,7 +28,8 @@ FIGURES = ("accuracy", "accuracy_polarity", "mAP8", "mAP2", "NN", "FT", "ST", "D
 
 
 def _run(*arguments: str | Path) -> dict[str, Any]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    words = [*map(str, arguments), *(() if "--json" in arguments else ("--json",))]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return dict(json.loads(result.stdout))
 

@@ -1,13 +1,13 @@
 """Commands that train a model: `fit`, `fit-multilabel`."""
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emotion.console import EXIT_INTERRUPTED, say
+from emotion.command_line import ExitCode
+from emotion.console import print_json, say, show_facts
 from emotion.errors import ConfigError, DataError
 from emotion.network.spec import LITE0
 from emotion.runtime import Device
@@ -15,6 +15,7 @@ from training.commands.options import (
     ConfigOption,
     DataOption,
     DeviceOption,
+    JsonOption,
     KnowingTaxonomyOption,
     LabelOption,
     LayoutOption,
@@ -42,6 +43,7 @@ def fit(
     store: Annotated[Path | None, typer.Option(help="Where the index of --gallery goes.")] = None,
     label_column: LabelOption = None,
     layout: LayoutOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Train a model; writes OUT/bundle, OUT/metrics.json and, judged on the validation part, OUT/report.html.
 
@@ -50,13 +52,13 @@ def fit(
 
     Examples:
 
-    `python -m training fit --config default --data photos --out runs/first`
+      python -m training fit --config default --data photos --out runs/first
 
-    `python -m training fit --data photos --out runs/quick --set network.freeze_trunk=true --set loop.epochs=5`
+      python -m training fit --data photos --out runs/quick --set network.freeze_trunk=true --set loop.epochs=5
 
-    `python -m training fit --data photos --out runs/first --gallery photos --store store`
+      python -m training fit --data photos --out runs/first --gallery photos --store store
 
-    `torchrun --nproc-per-node 2 -m training fit --data photos --out runs/first`
+      torchrun --nproc-per-node 2 -m training fit --data photos --out runs/first
     """
     from emotion.collection import read_collection
     from training.config_file import load_config
@@ -78,9 +80,9 @@ def fit(
             )
         except KeyboardInterrupt:
             say(f"interrupted; add --resume to the same command to go on after the last epoch in {out}")
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
         if processes.is_main:
-            _finish(bundle, metrics["validation"], out, gallery, store)
+            _finish(bundle, metrics["validation"], out, gallery, store, as_json=as_json)
 
 
 def fit_multilabel(
@@ -92,7 +94,7 @@ def fit_multilabel(
     epochs: Annotated[int, typer.Option(min=1, help="Of each of the method's stages.")] = 20,
     margin: Annotated[float | None, typer.Option(min=0.01, help="Of the triplets; 1 without.")] = None,
     undersample: Annotated[bool, typer.Option("--undersample", help="Thin out the most frequent labels.")] = False,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split and of the training.")] = 0,
     taxonomy: KnowingTaxonomyOption = None,
     threshold: VotesOption = 0.2,
     backbone: Annotated[str, typer.Option(help="The frozen network.")] = LITE0,
@@ -100,13 +102,16 @@ def fit_multilabel(
     label_column: LabelOption = None,
     layout: LayoutOption = None,
     device: DeviceOption = Device.AUTO,
+    as_json: JsonOption = False,
 ) -> None:
     """Train a model that names several emotions a picture; writes OUT/bundle and OUT/metrics.json.
 
     Layers on frozen features, so it takes hardly longer than looking at every picture once. `experiment multilabel`
     compares the ways to train it.
 
-    Example: `python -m training fit-multilabel --data emotion6 --out runs/several`
+    Examples:
+
+      python -m training fit-multilabel --data emotion6 --out runs/several
     """
     from training.data.names import source_name
     from training.distributed import refuse_several
@@ -125,7 +130,7 @@ def fit_multilabel(
     samples, label_set = read_source(data, taxonomy, threshold, label_column, layout, out)
     name = source_name(data)
     bundle, metrics = fit_multi_label(samples, label_set, recipe, frozen, out, data_name=name, device=device)
-    _finish(bundle, metrics["test"], out, None, None)
+    _finish(bundle, metrics["test"], out, None, None, as_json=as_json)
 
 
 def _read(
@@ -142,10 +147,12 @@ def _read(
     return samples
 
 
-def _finish(bundle: "Bundle", figures: dict[str, Any], out: Path, gallery: Path | None, store: Path | None) -> None:
+def _finish(
+    bundle: "Bundle", figures: dict[str, Any], out: Path, gallery: Path | None, store: Path | None, *, as_json: bool
+) -> None:
     if gallery is not None and store is not None:
         _index(bundle.path, gallery, store)
-    print(json.dumps(figures))
+    (print_json if as_json else show_facts)(figures)
     written = [out / name for name in ("bundle", "metrics.json", "report.html") if (out / name).exists()]
     say(f"written: {', '.join(map(str, written))}")
     say("next: " + _next_command(bundle.path, store))

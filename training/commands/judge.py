@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from emotion.console import say
+from emotion.console import print_json, say, show, show_facts
 from emotion.runtime import Device, Precision
 from training.commands.options import (
     BundleOption,
     DataOption,
     DeviceOption,
+    JsonOption,
     LabelOption,
     LayoutOption,
     OutOption,
@@ -33,13 +34,16 @@ def evaluate(
     keep_training_pictures: Annotated[
         bool, typer.Option("--keep-training-pictures", help="Judge also on pictures the bundle was trained on.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Judge a bundle on labelled pictures; prints one JSON object (fractions 0..1) and writes OUT/report.html.
+    """Judge a bundle on labelled pictures; prints its figures (fractions 0..1) and writes OUT/report.html.
 
     Retrieval is leave-one-out among the pictures, or against `--gallery`. Ties go by content hash. Pictures the
     bundle was trained on are left out of the queries, and named.
 
-    Example: `python -m training evaluate --bundle runs/first/bundle --data test-photos --out runs/test`
+    Examples:
+
+      python -m training evaluate --bundle runs/first/bundle --data test-photos --out runs/test
     """
     from emotion.predictor import Predictor
     from training.assess import (
@@ -69,7 +73,7 @@ def evaluate(
     report_skipped(skipped, out)
     figures = assess(predictor, queries, out / "report.html", gallery=database, data_name=source_name(data))
     (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
-    print(json.dumps(figures))
+    (print_json if as_json else show_facts)(figures)
     say(f"written: {out / 'report.html'}")
 
 
@@ -80,18 +84,22 @@ def robustness(
     label_column: LabelOption = None,
     layout: LayoutOption = None,
     device: DeviceOption = Device.AUTO,
+    as_json: JsonOption = False,
 ) -> None:
     """Judge a bundle on pictures that were cropped, recompressed, darkened, ...; prints a table, writes a JSON file.
 
     Pictures the bundle was trained on are left out.
 
-    Example: `python -m training robustness --bundle runs/first/bundle --data test-photos --out runs/test`
+    Examples:
+
+      python -m training robustness --bundle runs/first/bundle --data test-photos --out runs/test
     """
     from emotion.predictor import Predictor
     from training.assess import leave_out_training_pictures, refuse_multi_label
     from training.data.samples import read_samples, report_skipped
     from training.distributed import refuse_several
-    from training.evaluation.robustness import as_json, as_table, measure_robustness
+    from training.evaluation.robustness import as_json as as_json_rows
+    from training.evaluation.robustness import as_table, measure_robustness
 
     refuse_several("robustness")
     predictor = Predictor.open(bundle, device)
@@ -101,8 +109,11 @@ def robustness(
     report_skipped(skipped, out)
     target = out / "robustness.json"
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(as_json(rows), indent=1) + "\n")
-    print(as_table(rows))
+    target.write_text(json.dumps(as_json_rows(rows), indent=1) + "\n")
+    if as_json:
+        print_json(as_json_rows(rows))
+    else:
+        show(as_table(rows))
     say(f"written: {target}")
 
 
@@ -110,7 +121,7 @@ def familiarity(
     bundle: BundleOption,
     data: Annotated[Path, typer.Option(help="Pictures of the kind that the model is for, labelled or not.")],
     others: Annotated[list[Path] | None, typer.Option(help="Pictures to compare with them; repeatable.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: JsonOption = False,
     device: DeviceOption = Device.AUTO,
     precision: PrecisionOption = Precision.FP32,
 ) -> None:
@@ -119,15 +130,21 @@ def familiarity(
     Pictures the bundle was trained on are left out. AUC: how often a picture of that kind is less familiar than one
     of `--data`; .5 is chance.
 
-    Example: `python -m training familiarity --bundle runs/first/bundle --data photos --others paintings`
+    Examples:
+
+      python -m training familiarity --bundle runs/first/bundle --data photos --others paintings
     """
     from emotion.predictor import Predictor
     from training.distributed import refuse_several
-    from training.evaluation.familiarity import as_json, as_table, measure_familiarity
+    from training.evaluation.familiarity import as_json as as_json_rows
+    from training.evaluation.familiarity import as_table, measure_familiarity
 
     refuse_several("familiarity")
     rows = measure_familiarity(Predictor.open(bundle, device, precision), data, others or ())
-    print(json.dumps(as_json(rows), indent=1) if json_ else as_table(rows))
+    if as_json:
+        print_json(as_json_rows(rows))
+    else:
+        show(as_table(rows))
 
 
 def valence(
@@ -137,17 +154,21 @@ def valence(
     middle: Annotated[float, typer.Option(help="Neither pleasant nor unpleasant on the data's scale.")] = 5.0,
     device: DeviceOption = Device.AUTO,
     precision: PrecisionOption = Precision.FP32,
+    as_json: JsonOption = False,
 ) -> None:
-    """Hold a bundle's P(positive) against how pleasant people rated pictures; prints one JSON object.
+    """Hold a bundle's P(positive) against how pleasant people rated pictures.
 
     Spearman's rank correlation with its 95 % interval, and the AUC of pleasant against unpleasant.
 
-    Example: `python -m training valence --bundle runs/first/bundle --data emotion6`
+    Examples:
+
+      python -m training valence --bundle runs/first/bundle --data emotion6
     """
     from emotion.predictor import Predictor
     from training.distributed import refuse_several
     from training.evaluation.valence import measure_valence
 
     refuse_several("valence")
-    figures = measure_valence(Predictor.open(bundle, device, precision), data, layout, middle)
-    print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in figures._asdict().items()}))
+    figures = measure_valence(Predictor.open(bundle, device, precision), data, layout, middle)._asdict()
+    rounded = {name: round(value, 5) if isinstance(value, float) else value for name, value in figures.items()}
+    (print_json if as_json else show_facts)(rounded)

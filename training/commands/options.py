@@ -16,6 +16,7 @@ LabelOption = Annotated[str | None, typer.Option(help="The manifest's column to 
 LayoutOption = Annotated[Layout | None, typer.Option(help="How the data lies on disk, where that is not clear.")]
 DeviceOption = Annotated[Device, typer.Option(help="Where the model runs.")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Arithmetic of the model.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
 BundleOption = Annotated[Path, typer.Option(help="A bundle written by `fit`.")]
 WeightsOption = Annotated[
     Path | None, typer.Option(help="The network's ImageNet weights, where no package has them (docs/networks.md).")

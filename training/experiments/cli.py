@@ -1,15 +1,18 @@
 """Commands `training experiment ...`."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from emotion.console import say
+from emotion.command_line import Command, command_line
+from emotion.console import print_json, say, show
 from emotion.network.spec import LITE0
 from emotion.runtime import Device
 from training.commands.options import (
     DataOption,
+    JsonOption,
     KnowingTaxonomyOption,
     LabelOption,
     LayoutOption,
@@ -18,9 +21,7 @@ from training.commands.options import (
 )
 from training.experiments.budget import Budget
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="The source documents' experiments, side by side."
-)
+app = command_line(help="The source documents' experiments, side by side.")
 
 OutOption = Annotated[Path, typer.Option(help="Folder for the results; another for other settings.")]
 SettingOption = Annotated[
@@ -35,7 +36,7 @@ RowsOption = Annotated[str | None, typer.Option(help="Only these rows by their k
 KeepOption = Annotated[bool, typer.Option("--keep-bundles", help="Leave the models in OUT/rows.")]
 
 
-@app.command()
+@app.command(cls=Command)
 def multilabel(
     data: Annotated[Path, typer.Option(help="Pictures with several labels each, see docs/studies/multilabel.md.")],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
@@ -48,6 +49,7 @@ def multilabel(
     label_column: LabelOption = None,
     layout: LayoutOption = None,
     device: Annotated[Device, typer.Option(help="Where the features are computed.")] = Device.AUTO,
+    as_json: JsonOption = False,
 ) -> None:
     """Several labels a picture: triplets by likeness of labels (the four settings of Choi et al.) and cross entropy.
 
@@ -56,9 +58,9 @@ def multilabel(
 
     Examples:
 
-    `python -m training experiment multilabel --data emotion6 --out runs/multilabel`
+      python -m training experiment multilabel --data emotion6 --out runs/multilabel
 
-    `python -m training experiment multilabel --data ads --out runs/ads --backbone resnet50 --weights FILE`
+      python -m training experiment multilabel --data ads --out runs/ads --backbone resnet50 --weights FILE
     """
     from training.distributed import refuse_several
     from training.experiments.multi_label import run, wanted_seeds
@@ -70,11 +72,10 @@ def multilabel(
     numbers = wanted_seeds(seeds, full=setting is Budget.FULL)
     frozen = FrozenBackbone.open(backbone, weights)
     samples, label_set = read_source(data, taxonomy, threshold, label_column, layout, out)
-    print(run(samples, label_set, frozen, out, numbers, device=pick_device(device)))
-    say(f"written: {out / 'multilabel.md'}, {out / 'multilabel.json'}")
+    _report("multilabel", out, run(samples, label_set, frozen, out, numbers, device=pick_device(device)), as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def transfer(
     bundle: Annotated[Path, typer.Option(help="The model to go on from, written by `fit`.")],
     data: DataOption,
@@ -90,6 +91,7 @@ def transfer(
     label_column: LabelOption = None,
     layout: LayoutOption = None,
     device: Annotated[Device, typer.Option(help="Where all is computed.")] = Device.AUTO,
+    as_json: JsonOption = False,
 ) -> None:
     """What a model is worth on another, small data set: as it is, frozen, fine-tuned, and beside a start from ImageNet.
 
@@ -98,9 +100,9 @@ def transfer(
 
     Examples:
 
-    `python -m training experiment transfer --bundle models/mikels-lite0 --data testImages_artphoto --out runs/artphoto`
+      python -m training experiment transfer --bundle models/mikels-lite0 --data testImages_artphoto --out runs/artphoto
 
-    `python -m training experiment transfer --bundle models/mikels-lite0 --data six --taxonomy emotion6 --out runs/six`
+      python -m training experiment transfer --bundle models/mikels-lite0 --data six --taxonomy emotion6 --out runs/six
     """
     from training.data.splits import fold_numbers
     from training.distributed import refuse_several
@@ -121,11 +123,10 @@ def transfer(
         device=device,
         numbers=fold_numbers(folds, N_FOLDS),
     )
-    print(table)
-    say(f"written: {out / 'transfer.md'}, {out / 'transfer.json'}")
+    _report("transfer", out, table, as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def table1(
     data: DataOption,
     out: OutOption,
@@ -139,6 +140,7 @@ def table1(
     keep_bundles: KeepOption = False,
     label_column: LabelOption = None,
     layout: LayoutOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Table 1 of the AAAI-18 paper: center, triplet and sentiment constraints, FC feature and sentiment vector.
 
@@ -147,11 +149,11 @@ def table1(
 
     Examples:
 
-    `python -m training experiment table1 --data fi-mini --out runs/table1`
+      python -m training experiment table1 --data fi-mini --out runs/table1
 
-    `python -m training experiment table1 --data fi-mini --out runs/table1 --folds 0,1,2,3,4`
+      python -m training experiment table1 --data fi-mini --out runs/table1 --folds 0,1,2,3,4
 
-    `python -m training experiment table1 --data FI --out runs/fi --setting full --backbone resnet50 --weights FILE`
+      python -m training experiment table1 --data FI --out runs/fi --setting full --backbone resnet50 --weights FILE
     """
     from training.distributed import refuse_several
     from training.experiments.choice import choose_rows
@@ -167,11 +169,11 @@ def table1(
     inputs = read_inputs(
         config_of(every[0]), data, out, folds or FOLDS[setting], label_column=label_column, layout=layout
     )
-    print(run_rows(about, chosen, out=out, keep_bundles=keep_bundles, **inputs._asdict()))
-    say(f"written: {out / 'table1.md'}, {out / 'table1.json'}")
+    found = run_rows(about, chosen, out=out, keep_bundles=keep_bundles, **inputs._asdict())
+    _report("table1", out, found, as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def table2(
     data: DataOption,
     out: OutOption,
@@ -194,6 +196,7 @@ def table2(
     keep_bundles: KeepOption = False,
     label_column: LabelOption = None,
     layout: LayoutOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Table 2 of the AAAI-18 paper: SIFT, HOG, Gabor, untouched networks and fine-tuned ones by eight figures.
 
@@ -203,11 +206,11 @@ def table2(
 
     Examples:
 
-    `python -m training experiment table2 --data fi-mini --out runs/tables`
+      python -m training experiment table2 --data fi-mini --out runs/tables
 
-    `python -m training experiment table2 --data fi-mini --out runs/tables --rows sift,hog,gabor,imagenet`
+      python -m training experiment table2 --data fi-mini --out runs/tables --rows sift,hog,gabor,imagenet
 
-    `python -m training experiment table2 --data fi-mini --out runs/tables --googlenet-weights FILE`
+      python -m training experiment table2 --data fi-mini --out runs/tables --googlenet-weights FILE
     """
     from training.distributed import refuse_several
     from training.experiments.choice import choose_rows
@@ -221,11 +224,11 @@ def table2(
     table = Table2(setting, backbone, weights, files, set_ or (), seeds)
     inputs = read_inputs(table.base, data, out, folds or FOLDS[setting], label_column=label_column, layout=layout)
     about, chosen = choose_rows(table.study(), table.rows(inputs.taxonomy, inputs.samples), rows)
-    print(run_rows(about, chosen, out=out, keep_bundles=keep_bundles, **inputs._asdict()))
-    say(f"written: {out / 'table2.md'}, {out / 'table2.json'}")
+    found = run_rows(about, chosen, out=out, keep_bundles=keep_bundles, **inputs._asdict())
+    _report("table2", out, found, as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def hyper(
     data: DataOption,
     out: OutOption,
@@ -239,13 +242,16 @@ def hyper(
     keep_bundles: KeepOption = False,
     label_column: LabelOption = None,
     layout: LayoutOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Sweep the weight w of the sentiment loss and its margin alpha2, and hold the AAAI-18 paper's claims against it.
 
     Twelve trainings around one base, which both sweeps share. Writes OUT/hyper.md and OUT/hyper.json after every row;
     what is done is kept, so the same command goes on after an interrupt.
 
-    Example: `python -m training experiment hyper --data fi-mini --out runs/hyper`
+    Examples:
+
+      python -m training experiment hyper --data fi-mini --out runs/hyper
     """
     from training.distributed import refuse_several
     from training.experiments.hyper import Sweep
@@ -256,5 +262,14 @@ def hyper(
     refuse_several("experiment hyper")
     sweep = Sweep(config, setting, backbone=backbone, weights=weights, sets=set_ or (), n_seeds=seeds)
     inputs = read_inputs(sweep.base, data, out, folds or FOLDS[setting], label_column=label_column, layout=layout)
-    print(run_rows(sweep.study(), sweep.rows(), out=out, keep_bundles=keep_bundles, **inputs._asdict()))
-    say(f"written: {out / 'hyper.md'}, {out / 'hyper.json'}")
+    found = run_rows(sweep.study(), sweep.rows(), out=out, keep_bundles=keep_bundles, **inputs._asdict())
+    _report("hyper", out, found, as_json)
+
+
+def _report(name: str, out: Path, table: str, as_json: bool) -> None:
+    written = out / f"{name}.json"
+    if as_json:
+        print_json(json.loads(written.read_text()))
+    else:
+        show(table)
+    say(f"written: {out / name}.md, {written}")
