@@ -37,8 +37,8 @@ adds the traceback. An error that nobody foresaw leaves its traceback in a file,
 | 70 | an error that nobody foresaw: please report it |
 | 130 | interrupted by Ctrl-C; `index build` by SIGTERM too. The message says how to go on |
 
-`training data inspect` ends with 1 where `training fit` would fail, `index verify` where a file is damaged. A service
-that is stopped by SIGTERM or Ctrl-C has done what it was told and ends with 0.
+`training data inspect` ends with 1 where `training fit` would fail, `index verify` and `service doctor` where something
+is broken. A service that is stopped by SIGTERM or Ctrl-C has done what it was told and ends with 0.
 """
 
 

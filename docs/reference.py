@@ -9,6 +9,8 @@ from service.settings import ServiceSettings, variable
 HEADER = """# Settings of the service
 
 Each is an environment variable; `python -m service` has flags for the common ones, and a flag wins.
+`python -m service doctor` says which of them does not fit this machine; `FEELALIKE_DEBUG=1` shows tracebacks
+([command line](command-line.md)).
 
 | variable | default | meaning |
 |---|---|---|

@@ -17,10 +17,11 @@ from fastapi import FastAPI
 
 from emotion.address import bind
 from emotion.bundle import load_bundle
-from emotion.command_line import command_line, run
+from emotion.command_line import Command, command_line, run
 from emotion.errors import DeviceLostError, SnapshotMismatchError, StoreMissingError
 from emotion.predictor import Predictor
 from emotion.runtime import Device, Precision
+from service.doctor.command import doctor
 from service.logs import configure_logging
 from service.protocol import http_protocol
 from service.settings import ServiceSettings, read_settings
@@ -38,6 +39,7 @@ _log = logging.getLogger("feelalike.service")
 OpenPredictor = Callable[[ServiceSettings], Predictor]
 
 app = command_line(name="service", no_args_is_help=False)
+app.command(cls=Command)(doctor)
 
 
 @app.callback(invoke_without_command=True)
@@ -55,7 +57,7 @@ def serve(
     """Serve a model and an index over HTTP: /classify, /search, the page at /, the API at /docs.
 
     Every setting can come from a variable `FEELALIKE_...`; a flag wins. The index must exist and be made by this
-    model.
+    model. Without a command it serves; `doctor` says what would keep it from that.
 
     Examples:
 

@@ -46,8 +46,8 @@ def _parse(command: Any, words: list[str]) -> None:
 def test_all_packages_are_there() -> None:
     calls = {described.call for described in RUNNING}
     assert {"python -m training fit", "python -m training experiment table1", "python -m index build"} <= calls
-    assert {"python -m service", "python -m demo up"} <= calls
-    assert len(calls) >= 26
+    assert {"python -m service", "python -m service doctor", "python -m demo up"} <= calls
+    assert len(calls) >= 27
 
 
 @pytest.mark.parametrize("described", RUNNING, ids=lambda described: described.call)
