@@ -29,7 +29,9 @@ def add(
     bundle: Annotated[Path, typer.Option(help="Folder of the model that made the index.")],
     store: StoreOption,
     label: Annotated[str | None, typer.Option(help="Label of these pictures; several are joined by |.")] = None,
-    metadata: Annotated[list[str] | None, typer.Option(help="key=value, any number of times.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="<key=value>", help="What searches can filter by; repeatable.")
+    ] = None,
     external_id: Annotated[str | None, typer.Option(help="Your own name for the picture; only with one.")] = None,
     device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.AUTO,
     precision: Annotated[Precision, typer.Option(help="Arithmetic of the model, as the index was built.")] = (

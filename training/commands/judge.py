@@ -28,7 +28,7 @@ def evaluate(
     gallery: Annotated[Path | None, typer.Option(help="Labelled pictures to search; leave-one-out without.")] = None,
     label_column: LabelOption = None,
     layout: LayoutOption = None,
-    gallery_layout: Annotated[Layout | None, typer.Option(help="The same of --gallery.")] = None,
+    gallery_layout: Annotated[Layout | None, typer.Option(metavar="<layout>", help="The same of --gallery.")] = None,
     device: DeviceOption = Device.AUTO,
     precision: PrecisionOption = Precision.FP32,
     keep_training_pictures: Annotated[

@@ -1,12 +1,13 @@
 """Commands that look and change nothing: `data inspect`, `taxonomies`, `networks`."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from emotion.console import print_json, say, show
+from emotion.console import print_json, progress, say, show
 from training.commands.options import ConfigOption, DataOption, JsonOption, LabelOption, LayoutOption, SetOption
 
 
@@ -92,7 +93,12 @@ def networks(
     from training.networks import DOCUMENTED, as_table, describe
     from training.networks import as_json as as_objects
 
-    facts = [describe(name, timed=time_) for name in names or DOCUMENTED]
+    wanted = names or DOCUMENTED
+    facts = []
+    with progress("measuring", len(wanted), "networks") if time_ else nullcontext(lambda _count: None) as advance:
+        for name in wanted:
+            facts.append(describe(name, timed=time_))
+            advance(1)
     if as_json:
         print_json(as_objects(facts))
     else:

@@ -11,9 +11,15 @@ from training.data.layouts import Layout
 ConfigOption = Annotated[str, typer.Option(help="A preset's name or a TOML file.")]
 DataOption = Annotated[Path, typer.Option(help="Labelled pictures: a CSV or a folder, see docs/data.md.")]
 OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override: section.key=value; repeatable.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="<key=value>", help="Override: section.key=value; repeatable.")
+]
 LabelOption = Annotated[str | None, typer.Option(help="The manifest's column to read labels from.")]
-LayoutOption = Annotated[Layout | None, typer.Option(help="How the data lies on disk, where that is not clear.")]
+# All of them as the type would be broken anywhere to fit a terminal.
+LayoutOption = Annotated[
+    Layout | None,
+    typer.Option(metavar="<layout>", help=f"How the data lies on disk, where that is not clear: {', '.join(Layout)}."),
+]
 DeviceOption = Annotated[Device, typer.Option(help="Where the model runs.")]
 PrecisionOption = Annotated[Precision, typer.Option(help="Arithmetic of the model.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]

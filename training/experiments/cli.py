@@ -30,7 +30,8 @@ SettingOption = Annotated[
 FoldsOption = Annotated[str | None, typer.Option(help="Run these of five in place of the setting's, e.g. 0,1,2.")]
 SeedsOption = Annotated[int | None, typer.Option(min=1, help="So many seeds in place of the setting's.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Override in every row: section.key=value; repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="<key=value>", help="Override in every row: section.key=value; repeatable."),
 ]
 RowsOption = Annotated[str | None, typer.Option(help="Only these rows by their keys, e.g. softmax,triplet.")]
 KeepOption = Annotated[bool, typer.Option("--keep-bundles", help="Leave the models in OUT/rows.")]
