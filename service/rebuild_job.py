@@ -133,6 +133,7 @@ class RebuildJobs:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT_BYTES,
+            # A traceback belongs into this service's log, not into a file that only the other process knows.
             env={name: value for name, value in os.environ.items() if name not in _TOKENS} | {DEBUG_VARIABLE: "1"},
         )
         _be_nice(process.pid)
