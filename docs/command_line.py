@@ -20,9 +20,9 @@ HEADER = """# Command line
 Written by `docs/command_line.py` from the commands; `--help` of each says the same.
 
 **Output.** Results go to stdout, progress, warnings and errors to stderr: a bar on a terminal, plain lines elsewhere.
-Tables are Markdown where stdout is no terminal. With `--json` stdout is one JSON document and nothing else; where the
-command failed that is `{"error": "...", "kind": "..."}`. `index build --json-progress` prints a line at every step
-instead.
+Where stdout is no terminal, tables are Markdown and the figures of `training fit`, `evaluate`, `crossval` and `valence`
+one JSON document. With `--json` stdout is one JSON document and nothing else; where the command failed that is
+`{"error": "...", "kind": "..."}`. `index build --json-progress` prints a line at every step instead.
 
 **Errors** are one message: what was wrong, where, and what to do. `--debug` on any command, or `FEELALIKE_DEBUG=1`,
 adds the traceback. An error that nobody foresaw leaves its traceback in a file, which the message names.

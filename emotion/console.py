@@ -49,6 +49,17 @@ def print_json(content: Any) -> None:
     sys.stdout.flush()
 
 
+def show_figures(content: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print measured values to stdout: one JSON document, which scripts read, but on a terminal unless it is asked for.
+
+    Lists are left out on a terminal.
+    """
+    if as_json or not Console().is_terminal:
+        print_json(content)
+    else:
+        show_facts(content)
+
+
 def show_facts(content: Mapping[str, Any]) -> None:
     """Print named values to stdout, one a line; those of an inner mapping are named by both, and lists are left out."""
     facts = list(_flat(content))

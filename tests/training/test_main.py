@@ -28,8 +28,7 @@ FIGURES = ("accuracy", "accuracy_polarity", "mAP8", "mAP2", "NN", "FT", "ST", "D
 
 
 def _run(*arguments: str | Path) -> dict[str, Any]:
-    words = [*map(str, arguments), *(() if "--json" in arguments else ("--json",))]
-    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    result = CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return dict(json.loads(result.stdout))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emotion.command_line import ExitCode
-from emotion.console import print_json, say, show_facts
+from emotion.console import say, show_figures
 from emotion.errors import ConfigError, DataError
 from emotion.network.spec import LITE0
 from emotion.runtime import Device
@@ -152,7 +152,7 @@ def _finish(
 ) -> None:
     if gallery is not None and store is not None:
         _index(bundle.path, gallery, store)
-    (print_json if as_json else show_facts)(figures)
+    show_figures(figures, as_json=as_json)
     written = [out / name for name in ("bundle", "metrics.json", "report.html") if (out / name).exists()]
     say(f"written: {', '.join(map(str, written))}")
     say("next: " + _next_command(bundle.path, store))

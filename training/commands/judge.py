@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emotion.console import print_json, say, show, show_facts
+from emotion.console import print_json, say, show, show_figures
 from emotion.runtime import Device, Precision
 from training.commands.options import (
     BundleOption,
@@ -73,7 +73,7 @@ def evaluate(
     report_skipped(skipped, out)
     figures = assess(predictor, queries, out / "report.html", gallery=database, data_name=source_name(data))
     (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
-    (print_json if as_json else show_facts)(figures)
+    show_figures(figures, as_json=as_json)
     say(f"written: {out / 'report.html'}")
 
 
@@ -171,4 +171,4 @@ def valence(
     refuse_several("valence")
     figures = measure_valence(Predictor.open(bundle, device, precision), data, layout, middle)._asdict()
     rounded = {name: round(value, 5) if isinstance(value, float) else value for name, value in figures.items()}
-    (print_json if as_json else show_facts)(rounded)
+    show_figures(rounded, as_json=as_json)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emotion.console import print_json, say, show, show_facts
+from emotion.console import print_json, say, show, show_figures
 from emotion.errors import ConfigError
 from training.commands.options import (
     ConfigOption,
@@ -64,7 +64,7 @@ def crossval(
         samples = [sample for sample in samples if split[sample.digest] != inner]
     summary = cross_validate(training_config, samples, split, out, data_name=source_name(data), only=only)
     figures = {name: summary[name] for name in ("mean", "sd", "calibration")}
-    (print_json if as_json else show_facts)(figures)
+    show_figures(figures, as_json=as_json)
     say(f"written: {out / 'crossval.json'}, {out / 'report.html'}")
 
 
