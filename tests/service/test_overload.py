@@ -22,8 +22,10 @@ class GatedRuntime(FakeRuntime):
         super().__init__()
         self.gate = threading.Event()
         self.gate.set()
+        self.n_came = 0
 
     def run(self, pixels):
+        self.n_came += 1
         assert self.gate.wait(TIMEOUT_S)
         return super().run(pixels)
 
@@ -56,14 +58,15 @@ def test_a_full_queue_answers_503_and_recovers(store, settings, runtime, problem
 
     async def story(http):
         runtime.gate.clear()
-        n_ran = len(runtime.batch_sizes)
-        lane = app.state.services.lane
+        n_came, n_ran = runtime.n_came, len(runtime.batch_sizes)
+        parts = app.state.services
         waiting = [asyncio.create_task(http.post("/search", content=PNG))]
-        await until(lambda: app.state.services.decoders.admitted == 0 and lane.depth == 0)
+        await until(lambda: runtime.n_came == n_came + 1)
         for depth in (1, 2):
-            await asyncio.sleep(0.2)
+            # A picture counts as being decoded for a moment after it has joined the queue, and would count twice.
+            await until(lambda: parts.decoders.admitted == 0)
             waiting.append(asyncio.create_task(http.post("/search", content=PNG)))
-            await until(lambda depth=depth: lane.depth == depth)
+            await until(lambda depth=depth: parts.lane.depth == depth)
         refused = await http.post("/search", content=PNG)
         problem(refused, 503, "overloaded")
         assert refused.headers["Retry-After"] == "1"
