@@ -49,6 +49,9 @@ def serve(
     store: Annotated[Path | None, typer.Option(help="Folder of the index, as `index build` writes it.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 if left out.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 8000 if left out, 0 takes a free one.")] = None,
+    root_path: Annotated[
+        str | None, typer.Option(help="Path under which a proxy shows the service, such as /feelalike.")
+    ] = None,
     device: Annotated[Device | None, typer.Option(help="Where model and index run; auto if left out.")] = None,
     precision: Annotated[
         Precision | None, typer.Option(help="Arithmetic of the model, as the index was built; fp32 if left out.")
@@ -71,7 +74,8 @@ def serve(
         return
     from service.app import create_app, open_predictor
 
-    flags = {"bundle": bundle, "store": store, "host": host, "port": port, "device": device, "precision": precision}
+    places = {"bundle": bundle, "store": store, "host": host, "port": port, "root_path": root_path}
+    flags = {**places, "device": device, "precision": precision}
     settings = read_settings(flags)
     open_model: OpenPredictor = context.obj or open_predictor
     configure_logging(settings.log_level)
@@ -123,9 +127,11 @@ def listen(web: FastAPI, settings: ServiceSettings, listener: socket.socket) -> 
     config = uvicorn.Config(
         web,
         http=http_protocol(),
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the app does it itself
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )

@@ -9,6 +9,7 @@ from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.addresses import route_path
 from service.errors import ReadTokenMissingError, answer_for
 from service.problems import problem
 from service.settings import ServiceSettings, variable
@@ -32,7 +33,7 @@ class ReadAccess:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let pass."""
-        if scope["type"] == "http" and self._tokens and scope["path"] not in OPEN and not self._may_read(scope):
+        if scope["type"] == "http" and self._tokens and route_path(scope) not in OPEN and not self._may_read(scope):
             error = ReadTokenMissingError(
                 "this service needs a token: Authorization: Bearer TOKEN, or in a browser any name and the token as "
                 f"password; it is the {variable('read_token')} of the service"

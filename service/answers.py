@@ -27,12 +27,14 @@ DECIMALS: Final = 6
 
 
 class Naming(NamedTuple):
-    """How a model's probabilities become emotions."""
+    """How a model's probabilities become emotions, and ids addresses."""
 
     taxonomy: Taxonomy
     """Names of the probabilities."""
     thresholds: Probabilities | None = None
     """From which probability an emotion counts; None where a picture has exactly one."""
+    root_path: str = ""
+    """Stands before every URL: the path under which a proxy shows the service."""
 
     def emotions(self, probabilities: Probabilities) -> list[str] | None:
         """Those that reach their threshold, else the most probable; the most probable first, a tie in their order."""
@@ -171,8 +173,8 @@ def _pictures(
         own = {
             "id": item_id,
             "label": entry.label if entry else None,
-            "url": f"/images/{item_id}",
-            "thumbnail_url": f"/images/{item_id}/thumbnail",
+            "url": f"{naming.root_path}/images/{item_id}",
+            "thumbnail_url": f"{naming.root_path}/images/{item_id}/thumbnail",
             "metadata": dict(entry.metadata) if entry else {},
             "external_id": entry.external_id if entry else None,
         }

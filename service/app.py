@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from emotion.arrays import Embeddings
 from emotion.predictor import Predictor
@@ -18,6 +19,7 @@ from index.snapshot import Snapshot
 from index.store import SnapshotStore
 from index.view import Searchable
 from service.access import ReadAccess
+from service.addresses import check_root_path
 from service.answers import Naming, find_similar_many
 from service.deps import Services
 from service.fingerprints import Fingerprints
@@ -85,12 +87,16 @@ def create_app(
     )
     app.add_middleware(Gate)
     app.add_middleware(ReadAccess, settings=settings)
-    app.add_middleware(RequestContext, metrics=metrics)  # the last one added is the outermost
+    app.add_middleware(RequestContext, metrics=metrics, root_path=settings.root_path)
+    # The last one added is the outermost.
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     install_problem_handlers(app)
     for module in (classify, search, batch, gallery, images, admin, health, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC, check_dir=False), name="static")
     app.openapi = documented(app, settings)  # type: ignore[method-assign]
+    if settings.root_path:
+        check_root_path(settings.root_path, [*app.openapi()["paths"], "/docs", "/openapi.json", "/static"])
     return app
 
 
@@ -125,7 +131,7 @@ async def _running(
         thumbnailers = WorkPool("made into thumbnails", settings.decode_threads, _THUMBNAILS_WAITING)
         batches = WorkPool("received in batches", 1, settings.max_batches)
         stack.enter_context(store.catalog.kept_open())
-        searches = SearchPool(_finder(store.catalog, predictor), settings.decode_threads, metrics)
+        searches = SearchPool(_finder(store.catalog, predictor, settings.root_path), settings.decode_threads, metrics)
         for pool in (searches, decoders, thumbnailers, batches):
             stack.push_async_callback(asyncio.to_thread, pool.close)
         pipeline = Pipeline(predictor.prepare, decoders, lane, searches, settings.queue_size, metrics)
@@ -166,8 +172,8 @@ async def _warm_up(lane: ModelLane, predictor: Predictor, max_batch: int) -> Non
     await asyncio.to_thread(predictor.infer, np.stack([blank] * max_batch))
 
 
-def _finder(catalog: Catalog, predictor: Predictor) -> Find:
-    naming = Naming(predictor.taxonomy, predictor.thresholds)
+def _finder(catalog: Catalog, predictor: Predictor, root_path: str) -> Find:
+    naming = Naming(predictor.taxonomy, predictor.thresholds, root_path)
 
     def find(snapshot: Searchable, queries: Embeddings, k: int) -> list[list[SearchResult]]:
         return find_similar_many(snapshot, catalog, naming, queries, k)

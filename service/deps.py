@@ -46,8 +46,8 @@ class Services:
 
     @property
     def naming(self) -> Naming:
-        """How the model's probabilities become emotions."""
-        return Naming(self.predictor.taxonomy, self.predictor.thresholds)
+        """How the model's probabilities become emotions, and ids addresses."""
+        return Naming(self.predictor.taxonomy, self.predictor.thresholds, self.settings.root_path)
 
     @property
     def device_failure(self) -> str | None:

@@ -58,7 +58,7 @@ class RebuildRunningError(FeelalikeError):
     """A rebuild was asked for while one runs."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"a rebuild is already running: /admin/jobs/{job_id}")
+        super().__init__(f"a rebuild is already running, the job {job_id}")
         self.job_id = job_id
 
 

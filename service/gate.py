@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.addresses import route_path
 from service.errors import OverloadedError, answer_for
 from service.problems import problem
 
@@ -24,11 +25,11 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let pass."""
-        if scope["type"] == "http" and scope["path"] in PICTURE_ROUTES and scope["method"] == "POST":
+        if scope["type"] == "http" and scope["method"] == "POST" and route_path(scope) in PICTURE_ROUTES:
             try:
                 scope["app"].state.services.pipeline.check_room()
             except OverloadedError as error:
-                scope["state"]["route_path"] = scope["path"]
+                scope["state"]["route_path"] = route_path(scope)
                 await problem(Request(scope), answer_for(error), str(error))(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.addresses import route_path, under, without_host
 from service.logs import request_id_var
 from service.metrics import Metrics
 from service.problems import internal_problem
@@ -54,18 +55,26 @@ class _Exchange:
 
 
 class RequestContext:
-    """ASGI middleware; must be the outermost."""
+    """ASGI middleware; must be the outermost but for the one that believes proxies.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    Args:
+        app: what answers.
+        metrics: told of every request.
+        root_path: the path under which a proxy shows the service; what is inside sees every request under it.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, root_path: str = "") -> None:
         self._app = app
         self._metrics = metrics
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(_request_id(Headers(scope=scope)), scope["path"])
+        scope = under(scope, self._root_path)
+        exchange = _Exchange(_request_id(Headers(scope=scope)), route_path(scope))
         scope.setdefault("state", {})["request_id"] = exchange.request_id
         token = request_id_var.set(exchange.request_id)
         start = perf_counter()
@@ -79,7 +88,7 @@ class RequestContext:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_more_headers(message, exchange)]
+                message["headers"] = [*_own_headers(message), *_more_headers(message, exchange)]
             await send(message)
 
         try:
@@ -110,6 +119,11 @@ class RequestContext:
 def _request_id(headers: Headers) -> str:
     given = headers.get(REQUEST_ID, "")
     return given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+
+
+def _own_headers(message: Message) -> Iterator[tuple[bytes, bytes]]:
+    for name, value in message.get("headers", ()):
+        yield name, without_host(value) if name == b"location" else value
 
 
 def _more_headers(message: Message, exchange: _Exchange) -> Iterator[tuple[bytes, bytes]]:

@@ -76,7 +76,9 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     answer = http_answer(error.status_code)
-    detail = f"no such route: {request.url.path}; /docs lists them" if error.status_code == 404 else str(error.detail)
+    scope = request.scope
+    docs = f"{scope.get('app_root_path', scope.get('root_path', ''))}/docs"  # the former inside of a mounted app
+    detail = f"no such route: {request.url.path}; {docs} lists them" if error.status_code == 404 else str(error.detail)
     return problem(request, answer._replace(headers=error.headers or {}), detail)
 
 

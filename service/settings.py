@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -13,9 +14,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from emotion.errors import ConfigError
 from emotion.images import DEFAULT_LIMITS, PictureLimits
 from emotion.runtime import Device, Precision
+from service.addresses import parse_proxies
 
 PREFIX: Final = "FEELALIKE_"
 _LIKELY_TYPO: Final = 0.85
+_ROOT_PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 class LogLevel(StrEnum):
@@ -36,6 +39,16 @@ class ServiceSettings(BaseSettings):
     store: Path = Field(description="Folder of the index, as `python -m index build` writes it.")
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one and logs it.")
+    root_path: str = Field(
+        default="",
+        description="Path under which a proxy shows the service, such as /feelalike; the proxy may take it off the "
+        "requests that it passes on, or not.",
+    )
+    trusted_proxies: str = Field(
+        default="127.0.0.1,::1",
+        description="Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses and networks with "
+        "commas between, * for any, empty for none.",
+    )
     device: Device = Field(
         default=Device.AUTO, description="Where model and index run: auto takes CUDA where there is a GPU."
     )
@@ -121,6 +134,19 @@ class ServiceSettings(BaseSettings):
     def _no_empty_token(cls, token: SecretStr | None) -> SecretStr | None:
         """An empty variable, as a compose file passes on, means no token and not the token ''."""
         return token if token is not None and token.get_secret_value().strip() else None
+
+    @field_validator("root_path")
+    @classmethod
+    def _plain_path(cls, given: str) -> str:
+        path = given.rstrip("/")
+        if path and not _ROOT_PATH.fullmatch(path):
+            raise ValueError(f"{given[:80]!r} is not a path such as /feelalike: letters, digits, . _ ~ - between /")
+        return path
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, given: str) -> str:
+        return ",".join(parse_proxies(given))
 
     @model_validator(mode="after")
     def _default_within_limit(self) -> Self:

@@ -26,7 +26,7 @@ router = APIRouter(tags=["admin"], dependencies=[Depends(require_admin)])
 async def rebuild(parts: ServicesDep, response: Response) -> JobAnswer:
     """Start a rebuild: the gallery is scanned again, new and changed pictures are embedded, the index is replaced."""
     job = parts.jobs.start()
-    response.headers["Location"] = f"/admin/jobs/{job.id}"
+    response.headers["Location"] = f"{parts.settings.root_path}/admin/jobs/{job.id}"
     return JobAnswer.model_validate(job)
 
 

@@ -225,8 +225,8 @@ document.addEventListener("DOMContentLoaded", () => {
 
   // ---------------------------------------------------------------- the picture asked about
   const stepKey = (step) => (step.type === "upload" ? step.key : `image:${step.id}`);
-  const pictureOf = (step) => (step.type === "upload" ? page.uploads.get(step.key)?.url : `/images/${encodeURIComponent(step.id)}`);
-  const thumbOf = (step) => (step.type === "upload" ? page.uploads.get(step.key)?.url : `/images/${encodeURIComponent(step.id)}/thumbnail`);
+  const pictureOf = (step) => (step.type === "upload" ? page.uploads.get(step.key)?.url : `images/${encodeURIComponent(step.id)}`);
+  const thumbOf = (step) => (step.type === "upload" ? page.uploads.get(step.key)?.url : `images/${encodeURIComponent(step.id)}/thumbnail`);
   const current = () => page.trail.at(-1) ?? null;
 
   function showPicture(step) {
@@ -358,16 +358,16 @@ document.addEventListener("DOMContentLoaded", () => {
 
   async function ask(step, k, signal) {
     if (step.type === "image") {
-      const body = await callJson(`/images/${encodeURIComponent(step.id)}/neighbours?k=${k}`, { signal });
+      const body = await callJson(`images/${encodeURIComponent(step.id)}/neighbours?k=${k}`, { signal });
       if (body.picture) keep(page.cards, step.id, body.picture, CARDS_KEPT);
       return { query: null, results: body.results };
     }
     const { file } = page.uploads.get(step.key);
     if (!hasGallery()) {
-      const body = await upload("/classify", file, signal);
+      const body = await upload("classify", file, signal);
       return { query: body.query ?? body, results: null };
     }
-    const body = await upload(`/search?k=${k}`, file, signal);
+    const body = await upload(`search?k=${k}`, file, signal);
     return { query: body.query, results: body.results };
   }
   // A neighbours answer says in short what its own picture evokes; have that picture classified for the wheel.
@@ -376,7 +376,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const picture = await (await call(pictureOf(step), { signal })).blob();
       const limit = page.info?.limits?.max_upload_bytes;
       if (limit && picture.size > limit) throw new Problem(413, {});
-      const body = await patiently(() => upload("/classify", picture, signal), signal, () => {});
+      const body = await patiently(() => upload("classify", picture, signal), signal, () => {});
       answer.query = body.query ?? body;
     } catch (problem) {
       if (problem.name === "AbortError") throw problem;
@@ -690,7 +690,7 @@ document.addEventListener("DOMContentLoaded", () => {
   async function loadInfo() {
     const banner = $("banner");
     try {
-      page.info = await patiently(() => callJson("/info"), undefined, (problem, left) => {
+      page.info = await patiently(() => callJson("info"), undefined, (problem, left) => {
         banner.textContent = `${problem.title}. Looking again in ${left}\u202fs.`;
         banner.hidden = false;
       });
@@ -777,16 +777,16 @@ document.addEventListener("DOMContentLoaded", () => {
     $("admin-error").hidden = $("job").hidden = true;
     $("rebuild").disabled = true;
     try {
-      const response = await call("/admin/index/rebuild", { method: "POST", ...bearer() });
+      const response = await call("admin/index/rebuild", { method: "POST", ...bearer() });
       rememberToken($("token").value.trim());
       const body = await response.json().catch(() => ({}));
-      job.url = new URL(response.headers.get("location") ?? `/admin/jobs/${body.id}`, location.href).pathname;
+      job.url = new URL(response.headers.get("location") ?? `admin/jobs/${body.id}`, location.href).pathname;
       showJob({ state: "queued", ...body });
       await watchJob();
     } catch (problem) {
       adminProblem(problem);
       if (problem.jobId) { // one runs already: show that one
-        job.url = `/admin/jobs/${encodeURIComponent(problem.jobId)}`;
+        job.url = `admin/jobs/${encodeURIComponent(problem.jobId)}`;
         await watchJob().catch(adminProblem);
       }
     } finally {

@@ -86,9 +86,15 @@ def test_the_head_says_what_browsers_and_readers_need(page: Page) -> None:
 
 
 def test_own_files_are_asked_for_where_the_service_has_them(page: Page) -> None:
-    assert [attributes.get("src") for attributes in page.all("script")] == ["/static/app.js"]
+    assert [attributes.get("src") for attributes in page.all("script")] == ["static/app.js"]
     sheets = [attributes["href"] for attributes in page.all("link") if attributes.get("rel") == "stylesheet"]
-    assert sheets == ["/static/style.css"]
+    assert sheets == ["static/style.css"]
+
+
+@pytest.mark.parametrize("name", ["index.html", "app.js"])
+def test_addresses_are_relative_so_that_a_proxy_may_show_the_page_under_a_path(name: str) -> None:
+    own = "admin|classify|docs|embed|images|info|livez|metrics|openapi|readyz|search|static"
+    assert re.findall(rf"""["'`]/(?:["'`]|(?:{own})\b)[^"'`]*""", read(name)) == []
 
 
 def test_nothing_that_the_content_security_policy_blocks(page: Page, script: str) -> None:
