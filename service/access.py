@@ -18,6 +18,21 @@ OPEN: Final = frozenset({"/livez", "/readyz"})
 """What asks these has no place to keep a token in; they tell nothing of the gallery."""
 
 
+class Tokens:
+    """The tokens of a service, and whose a request brings."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        secrets = {"read": settings.read_token, "admin": settings.admin_token}
+        self._tokens = {name: secret.get_secret_value().encode() for name, secret in secrets.items() if secret}
+
+    def holder(self, scope: Scope) -> str | None:
+        """`read` or `admin`; None without a token, or with another."""
+        given = _given(Headers(scope=scope).get("Authorization", ""))
+        # All are compared, so that the time tells nothing of which one it was not.
+        found = [name for name, token in self._tokens.items() if hmac.compare_digest(given, token)]
+        return found[0] if found else None
+
+
 class ReadAccess:
     """ASGI middleware, inside of RequestContext: without a token nothing but the probes is answered.
 
@@ -26,14 +41,13 @@ class ReadAccess:
     admin routes take theirs as Bearer alone, because what a browser sends by itself any other site can make it send.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
         self._app = app
-        secrets = (settings.read_token, settings.admin_token) if settings.read_token is not None else ()
-        self._tokens = [secret.get_secret_value().encode() for secret in secrets if secret is not None]
+        self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let pass."""
-        if scope["type"] == "http" and self._tokens and route_path(scope) not in OPEN and not self._may_read(scope):
+        if scope["type"] == "http" and route_path(scope) not in OPEN and self._tokens.holder(scope) is None:
             error = ReadTokenMissingError(
                 "this service needs a token: Authorization: Bearer TOKEN, or in a browser any name and the token as "
                 f"password; it is the {variable('read_token')} of the service"
@@ -41,11 +55,6 @@ class ReadAccess:
             await problem(Request(scope), answer_for(error), str(error))(scope, receive, send)
             return
         await self._app(scope, receive, send)
-
-    def _may_read(self, scope: Scope) -> bool:
-        given = _given(Headers(scope=scope).get("Authorization", ""))
-        # All are compared, so that the time tells nothing of which one it was not.
-        return sum(hmac.compare_digest(given, token) for token in self._tokens) > 0
 
 
 def _given(authorization: str) -> bytes:

@@ -18,7 +18,7 @@ from index.catalog import Catalog
 from index.snapshot import Snapshot
 from index.store import SnapshotStore
 from index.view import Searchable
-from service.access import ReadAccess
+from service.access import ReadAccess, Tokens
 from service.addresses import check_root_path
 from service.answers import Naming, find_similar_many
 from service.deps import Services
@@ -32,6 +32,7 @@ from service.openapi import documented
 from service.pictures import GalleryFiles
 from service.pipeline import Find, Pipeline, SearchPool
 from service.problems import install_problem_handlers
+from service.rate_limit import RateLimit, RateLimiter
 from service.rebuild_job import RebuildJobs, build_command
 from service.routes import admin, batch, classify, gallery, health, images, pages, search
 from service.schemas import SearchResult
@@ -86,7 +87,13 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.add_middleware(Gate)
-    app.add_middleware(ReadAccess, settings=settings)
+    tokens = Tokens(settings)
+    if settings.read_token is not None:
+        app.add_middleware(ReadAccess, tokens=tokens)
+    if settings.rate_limit_per_s is not None:
+        limiter = RateLimiter(settings.rate_limit_per_s, settings.rate_limit_burst)
+        metrics.watch_clients(lambda: limiter.n_clients)
+        app.add_middleware(RateLimit, limiter=limiter, by=settings.rate_limit_by, tokens=tokens)
     app.add_middleware(RequestContext, metrics=metrics, root_path=settings.root_path)
     # The last one added is the outermost.
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)

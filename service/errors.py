@@ -70,6 +70,10 @@ class PageMissingError(FeelalikeError):
     """The files of the web page are not installed."""
 
 
+class RateLimitedError(FeelalikeError):
+    """More requests of one client than it may make."""
+
+
 class OverloadedError(FeelalikeError):
     """More work than the service accepts at a time."""
 
@@ -125,6 +129,7 @@ TABLE: Final[Mapping[type[FeelalikeError] | PictureFault, Answer]] = {
     PictureFault.TOO_MANY_PIXELS: Answer(HTTPStatus.UNPROCESSABLE_ENTITY, "too_many_pixels", "Too many pixels"),
     InvalidParameterError: INVALID_PARAMETER,
     QueryError: INVALID_PARAMETER,  # k beyond what an index on a GPU gives; the vectors are ours
+    RateLimitedError: Answer(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", "Too many requests", {"Retry-After": "1"}),
     OverloadedError: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too busy", {"Retry-After": "1"}),
     NotReadyError: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", "Not ready", {"Retry-After": "5"}),
     StoreWriteError: Answer(

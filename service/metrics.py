@@ -38,6 +38,9 @@ class Metrics:
         self._index_pictures = Gauge("feelalike_index_pictures", "Pictures in the live index.", registry=registry)
         self._queue_depth = Gauge("feelalike_queue_depth", "Pictures waiting for the model.", registry=registry)
         self._uploads = Gauge("feelalike_uploads_in_flight", "Pictures being received or decoded.", registry=registry)
+        self._clients = Gauge(
+            "feelalike_rate_limit_clients", "Clients that the rate limit has in mind.", registry=registry
+        )
         self._snapshots_refused = Counter(
             "feelalike_snapshots_refused", "Published snapshots that were not taken.", registry=registry
         )
@@ -97,6 +100,10 @@ class Metrics:
         """Read these when asked for."""
         self._queue_depth.set_function(queue_depth)
         self._uploads.set_function(uploads)
+
+    def watch_clients(self, count: Callable[[], float]) -> None:
+        """Read this when asked for."""
+        self._clients.set_function(count)
 
     def exposition(self) -> bytes:
         """All of it in Prometheus's text format."""

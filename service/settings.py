@@ -30,6 +30,13 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class RateLimitBy(StrEnum):
+    """What counts as one client."""
+
+    ADDRESS = "address"
+    TOKEN = "token"  # noqa: S105 - a name and no secret
+
+
 class ServiceSettings(BaseSettings):
     """What an operator may set."""
 
@@ -68,6 +75,21 @@ class ServiceSettings(BaseSettings):
     )
     read_token_file: Path | None = Field(
         default=None, description="File that holds the read token, in place of the token itself."
+    )
+    rate_limit_per_s: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Requests a second that one client may make in the long run, but for /livez and /readyz; more are "
+        "answered 429. Without it there is no such limit.",
+    )
+    rate_limit_burst: int = Field(
+        default=100, ge=1, description="Requests that a client may make at once before that counts."
+    )
+    rate_limit_by: RateLimitBy = Field(
+        default=RateLimitBy.ADDRESS,
+        description="What one client is: an address (of IPv6 its /64), or token: all who bring the same one of the two "
+        "tokens; who brings none goes by address.",
     )
     max_upload_bytes: int = Field(
         default=DEFAULT_LIMITS.max_bytes, gt=0, description="Largest picture accepted, in bytes; above it: 413."
