@@ -13,11 +13,11 @@ import typer
 
 from emotion.command_line import Command, ExitCode, command_line, run
 from emotion.console import print_json, say, show_facts
-from emotion.errors import ConfigError, FeelalikeError
+from emotion.errors import ConfigError
 from emotion.runtime import Device, Precision
 from index.commands import JsonOption, OpenEmbedder, StoreOption, add, compact_store, remove, rollback
 from index.progress import OnProgress
-from index.reporting import Bars, JsonLines, print_line, succeeded, summarise
+from index.reporting import Bars, JsonLines, succeeded, summarise, tell_programs
 from index.spec import WantedKind
 
 if TYPE_CHECKING:
@@ -158,19 +158,7 @@ def _build_for_people(build_with: Callable[[OnProgress], "Rebuilt"]) -> "Rebuilt
 
 
 def _build_for_programs(build_with: Callable[[OnProgress], "Rebuilt"]) -> None:
-    try:
-        built = build_with(JsonLines())
-    except KeyboardInterrupt:
-        print_line({"state": "cancelled"})
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-    except FeelalikeError as error:
-        print_line({"state": "failed", "error": str(error)})
-        raise typer.Exit(ExitCode.FAILED) from error
-    except Exception as error:
-        # The reader is told; the traceback goes where `run` puts it.
-        print_line({"state": "failed", "error": f"{type(error).__name__}: {error}"})
-        raise
-    print_line(succeeded(built))
+    tell_programs(lambda: succeeded(build_with(JsonLines())))
 
 
 def _facts(store: "SnapshotStore") -> dict[str, Any]:

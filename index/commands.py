@@ -13,6 +13,7 @@ from emotion.console import print_json, progress, say
 from emotion.errors import ConfigError, PictureError
 from emotion.images import read_picture_bytes
 from emotion.runtime import Device, Precision
+from index.reporting import compacted, tell_programs
 
 if TYPE_CHECKING:
     from index.embed import Embedder
@@ -118,6 +119,9 @@ def compact_store(
     store: StoreOption,
     device: Annotated[Device, typer.Option(help="Where the index will be searched.")] = Device.AUTO,
     as_json: JsonOption = False,
+    json_progress: Annotated[
+        bool, typer.Option("--json-progress", help="The result as one JSON object a line on stdout, for programs.")
+    ] = False,
 ) -> None:
     """Fold what was added and removed into a new version; no model is needed and no picture is read.
 
@@ -130,6 +134,9 @@ def compact_store(
     from index.compact import compact
     from index.store import SnapshotStore
 
+    if json_progress:
+        tell_programs(lambda: compacted(compact(SnapshotStore(store), device=device)))
+        return
     before = SnapshotStore(store).current_version()
     done = compact(SnapshotStore(store), device=device)
     manifest = done.manifest

@@ -3,14 +3,20 @@
 import json
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
+import typer
+
+from emotion.command_line import ExitCode
 from emotion.console import Advance, progress, say
+from emotion.errors import FeelalikeError
 from index.progress import Progress, Skipped, Stage
 
 if TYPE_CHECKING:
+    from index.compact import Compacted
     from index.rebuild import Rebuilt
 
 SHOWN_SKIPPED: Final = 5
@@ -66,6 +72,23 @@ def print_line(content: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def tell_programs(work: Callable[[], dict[str, Any]]) -> None:
+    """Do it, and print its result, or how it ended, as the last line of `--json-progress`."""
+    try:
+        result = work()
+    except KeyboardInterrupt:
+        print_line({"state": "cancelled"})
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except FeelalikeError as error:
+        print_line({"state": "failed", "error": str(error)})
+        raise typer.Exit(ExitCode.FAILED) from error
+    except Exception as error:
+        # The reader is told; the traceback goes where `run` puts it.
+        print_line({"state": "failed", "error": f"{type(error).__name__}: {error}"})
+        raise
+    print_line(result)
+
+
 def succeeded(built: "Rebuilt") -> dict[str, Any]:
     """The document of `--json` and the last line of `--json-progress`."""
     manifest = built.manifest
@@ -76,6 +99,13 @@ def succeeded(built: "Rebuilt") -> dict[str, Any]:
         "counts": manifest.counts.model_dump(),
         "skipped": [skipped._asdict() for skipped in built.skipped[:SHOWN_SKIPPED]],
     }
+
+
+def compacted(done: "Compacted") -> dict[str, Any]:
+    """The last line of `compact --json-progress`."""
+    manifest = done.manifest
+    counts = {"added": done.n_added, "removed": done.n_removed}
+    return {"state": "succeeded", "version": manifest.version, "count": manifest.count, "counts": counts}
 
 
 def summarise(built: "Rebuilt", seconds: float) -> None:

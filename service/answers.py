@@ -17,7 +17,6 @@ from service.schemas import (
     Classification,
     GalleryPicture,
     Mood,
-    NeighboursAnswer,
     PolarityProbabilities,
     QueryMood,
     SearchResult,
@@ -139,19 +138,13 @@ def _shown(
     ]
 
 
-def neighbours(snapshot: Searchable, catalog: Catalog, naming: Naming, item_id: str, k: int) -> NeighboursAnswer:
-    """A gallery picture and those nearest to it; raises UnknownImageError when the index does not hold it."""
+def shown_picture(snapshot: Searchable, catalog: Catalog, naming: Naming, item_id: str) -> tuple[int, GalleryPicture]:
+    """A gallery picture by its id, and its row; raises UnknownImageError when the index does not hold it."""
     row = snapshot.row_of(item_id)
     entry = catalog.get(item_id)
     if row is None or not is_shown(entry):
         raise UnknownImageError("no picture of the live index has this id")
-    (picture,) = _pictures(snapshot, naming, np.array([row]), {} if entry is None else {item_id: entry})
-    return NeighboursAnswer(
-        picture=GalleryPicture(**picture),
-        results=find_similar(snapshot, catalog, naming, snapshot.vectors[row], k, leave_out=item_id),
-        index_version=snapshot.manifest.version,
-        model_id=snapshot.manifest.model_id,
-    )
+    return row, gallery_picture(snapshot, naming, row, entry)
 
 
 def gallery_picture(gallery: Searchable, naming: Naming, row: int, entry: CatalogEntry | None) -> GalleryPicture:

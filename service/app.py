@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -25,6 +25,7 @@ from service.deps import Services
 from service.fingerprints import Fingerprints
 from service.gate import Gate
 from service.inference import ModelLane
+from service.jobs import JobKind
 from service.metrics import Metrics
 from service.middleware import RequestContext
 from service.moods import MoodCentres
@@ -33,7 +34,7 @@ from service.pictures import GalleryFiles
 from service.pipeline import Find, Pipeline, SearchPool
 from service.problems import install_problem_handlers
 from service.rate_limit import RateLimit, RateLimiter
-from service.rebuild_job import RebuildJobs, build_command
+from service.rebuild_job import RebuildJobs, build_command, compact_command
 from service.routes import admin, batch, classify, gallery, health, images, pages, search
 from service.schemas import SearchResult
 from service.settings import ServiceSettings
@@ -72,8 +73,12 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         opened = predictor if predictor is not None else await asyncio.to_thread(open_predictor, settings)
-        command = rebuild_command or build_command(settings, opened.runtime.device)
-        async with _running(settings, opened, snapshot, metrics, command) as services:
+        device = opened.runtime.device
+        commands = {
+            JobKind.REBUILD: rebuild_command or build_command(settings, device),
+            JobKind.COMPACT: compact_command(settings, device),
+        }
+        async with _running(settings, opened, snapshot, metrics, commands) as services:
             app.state.services = services
             yield
 
@@ -124,7 +129,7 @@ async def _running(
     predictor: Predictor,
     snapshot: Snapshot | None,
     metrics: Metrics,
-    rebuild_command: Sequence[str],
+    commands: Mapping[JobKind, Sequence[str]],
 ) -> AsyncIterator[Services]:
     """Start every part; at the end stop them in the opposite order: what takes in work before what does it."""
     store = SnapshotStore(settings.store)
@@ -145,7 +150,7 @@ async def _running(
         live = LiveSnapshot(store, predictor, settings.device, metrics, snapshot)
         await live.refresh()
         await stack.enter_async_context(_background(live.follow(settings.poll_interval_s)))
-        jobs = RebuildJobs(rebuild_command, live.take_published, metrics)
+        jobs = RebuildJobs(commands, live.take_published, metrics)
         stack.push_async_callback(jobs.close)
         metrics.watch(queue_depth=lambda: lane.depth, uploads=lambda: decoders.admitted)
         files = GalleryFiles(store)

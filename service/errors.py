@@ -55,10 +55,10 @@ class UnknownJobError(FeelalikeError):
 
 
 class RebuildRunningError(FeelalikeError):
-    """A rebuild was asked for while one runs."""
+    """A rebuild or compaction was asked for while one runs."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"a rebuild is already running, the job {job_id}")
+        super().__init__(f"the index is being rebuilt or compacted already, by the job {job_id}")
         self.job_id = job_id
 
 

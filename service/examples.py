@@ -104,6 +104,7 @@ PAGE: Final[dict[str, Any]] = {
 }
 STARTED_JOB: Final[dict[str, Any]] = {
     "id": "7e57ab1e0c0ffee0d15ea5e0facade00",
+    "kind": "rebuild",
     "state": "queued",
     "created": "2026-11-22T10:14:40Z",
     "started": None,
@@ -122,6 +123,7 @@ JOB: Final[dict[str, Any]] = {
     "counts": {"embedded": 2, "reused": 476, "duplicates": 0, "skipped": 0},
     "index_version": _VERSION,
 }
+STARTED_COMPACTION: Final[dict[str, Any]] = {**STARTED_JOB, "kind": "compact"}
 ROLLBACK: Final[dict[str, Any]] = {"index_version": _VERSION, "previous_version": "20261122T121500.000000Z"}
 LIVE: Final[dict[str, Any]] = {"status": "alive"}
 READY: Final[dict[str, Any]] = {
@@ -172,6 +174,7 @@ EXAMPLES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("get", "/images"): PAGE,
     ("get", "/images/{id}/neighbours"): NEIGHBOURS,
     ("post", "/admin/index/rebuild"): STARTED_JOB,
+    ("post", "/admin/index/compact"): STARTED_COMPACTION,
     ("post", "/admin/index/rollback"): ROLLBACK,
     ("get", "/admin/jobs/{id}"): JOB,
     ("delete", "/admin/jobs/{id}"): JOB,

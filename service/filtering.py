@@ -55,9 +55,13 @@ def find_filtered(
     k: int,
     filters: Filters,
     fingerprints: Fingerprints,
+    leave_out: str | None = None,
 ) -> list[SearchResult]:
-    """The k nearest pictures that pass; fewer when fewer do, or when most of the 512 nearest are one picture."""
-    search = _FilteredSearch(gallery, catalog, naming, query, k, filters, fingerprints)
+    """The k nearest pictures that pass; fewer when fewer do, or when most of the 512 nearest are one picture.
+
+    The picture `leave_out` is none of them; without duplicates, neither is one that is it again.
+    """
+    search = _FilteredSearch(gallery, catalog, naming, query, k, filters, fingerprints, leave_out)
     wanted = _FIRST_FACTOR * k
     while wanted <= min(MOST_ASKED_OF_INDEX, gallery.index.most_hits):
         hits = gallery.index.search(query[None], wanted)[0]
@@ -83,6 +87,7 @@ class _FilteredSearch:
     k: int
     filters: Filters
     fingerprints: Fingerprints
+    leave_out: str | None
     _kept: list[_Kept] = field(default_factory=list)
     _seen: list[int] = field(default_factory=list)
     """Fingerprints of the kept pictures."""
@@ -119,6 +124,8 @@ class _FilteredSearch:
 
     def _start(self) -> None:
         self._kept, self._seen, self._n_compared = [], [], 0
+        if self.leave_out is not None:
+            self._is_new(self.leave_out)
 
     def _take_more(
         self, rows: Int64[np.ndarray, "n"], distances: Float32[np.ndarray, "n"], passes: Bool[np.ndarray, "n"]
@@ -130,7 +137,7 @@ class _FilteredSearch:
         entries = self.catalog.get_many(ids.values())
         for i in places:
             entry = entries.get(ids[i])
-            if self._entry_passes(entry) and self._is_new(ids[i]):
+            if ids[i] != self.leave_out and self._entry_passes(entry) and self._is_new(ids[i]):
                 self._kept.append(_Kept(int(rows[i]), float(distances[i]), entry))
             if len(self._kept) == self.k or self._n_compared == MOST_COMPARED:
                 return True

@@ -9,12 +9,12 @@ from emotion.arrays import Embedding
 from emotion.errors import TaxonomyError
 from emotion.taxonomy import Polarity
 from index.view import Searchable
-from service.answers import find_similar
+from service.answers import find_similar, shown_picture
 from service.deps import Services, ServicesDep, WantedK
 from service.errors import InvalidParameterError
 from service.filtering import Filters, find_filtered
 from service.moods import blended
-from service.schemas import SearchResult
+from service.schemas import NeighboursAnswer, SearchResult
 
 DEFAULT_MOOD_WEIGHT = 0.3
 _MAX_VALUES = 32
@@ -114,14 +114,27 @@ def mood_wish(
 MoodWish = Annotated[Wish, Depends(mood_wish)]
 
 
-def find(parts: Services, gallery: Searchable, query: Embedding, wish: Wish) -> list[SearchResult]:
-    """The nearest pictures that fulfil a wish."""
+def find(
+    parts: Services, gallery: Searchable, query: Embedding, wish: Wish, leave_out: str | None = None
+) -> list[SearchResult]:
+    """The nearest pictures that fulfil a wish, but for the one of this id."""
     catalog, naming = parts.store.catalog, parts.naming
     if wish.mood is not None:
         query = blended(query, parts.moods.centre(gallery, wish.mood), wish.mood_weight)
     if wish.filters:
-        return find_filtered(gallery, catalog, naming, query, wish.k, wish.filters, parts.fingerprints)
-    return find_similar(gallery, catalog, naming, query, wish.k)
+        return find_filtered(gallery, catalog, naming, query, wish.k, wish.filters, parts.fingerprints, leave_out)
+    return find_similar(gallery, catalog, naming, query, wish.k, leave_out)
+
+
+def find_near(parts: Services, gallery: Searchable, item_id: str, wish: Wish) -> NeighboursAnswer:
+    """A gallery picture and the nearest ones that fulfil a wish; raises UnknownImageError."""
+    row, picture = shown_picture(gallery, parts.store.catalog, parts.naming, item_id)
+    return NeighboursAnswer(
+        picture=picture,
+        results=find(parts, gallery, gallery.vectors[row], wish, leave_out=item_id),
+        index_version=gallery.manifest.version,
+        model_id=gallery.manifest.model_id,
+    )
 
 
 def find_mood(parts: Services, gallery: Searchable, wish: Wish) -> list[SearchResult]:

@@ -1,4 +1,4 @@
-"""What a rebuild is, as the admin sees it, and how the lines of `index build --json-progress` change it."""
+"""What a job is, as the admin sees it, and how the lines of `index build --json-progress` change it."""
 
 import uuid
 from collections.abc import Mapping
@@ -23,6 +23,13 @@ class JobState(StrEnum):
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
+class JobKind(StrEnum):
+    """What a job does to the index."""
+
+    REBUILD = "rebuild"
+    COMPACT = "compact"
+
+
 @dataclass
 class JobProgress:
     """How far a job is, in pictures."""
@@ -34,8 +41,9 @@ class JobProgress:
 
 @dataclass
 class Job:
-    """One rebuild."""
+    """One rebuild or compaction."""
 
+    kind: JobKind = JobKind.REBUILD
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     state: JobState = JobState.QUEUED
     created: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -45,8 +45,12 @@ class Metrics:
             "feelalike_snapshots_refused", "Published snapshots that were not taken.", registry=registry
         )
 
-        self._rebuild_running = Gauge("feelalike_rebuild_running", "1 while a rebuild runs.", registry=registry)
-        self._rebuilds = Counter("feelalike_rebuilds", "Rebuilds that ended, by state.", ["state"], registry=registry)
+        self._rebuild_running = Gauge(
+            "feelalike_rebuild_running", "1 while a rebuild or compaction runs.", registry=registry
+        )
+        self._rebuilds = Counter(
+            "feelalike_rebuilds", "Rebuilds and compactions that ended, by state.", ["state"], registry=registry
+        )
         for state in JobState:
             if state.is_final:
                 self._rebuilds.labels(state.value)  # from 0 on: an alert compares with what was before

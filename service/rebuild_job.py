@@ -1,4 +1,4 @@
-"""The single-flight rebuild: `python -m index build` in a process of its own, watched line by line.
+"""The single-flight job: `python -m index build` or `compact` in a process of its own, watched line by line.
 
 A process, not a thread: embedding a gallery takes minutes of all cores and may need much memory; it is niced, can be
 cancelled, and whatever happens to it, the service goes on answering from the live snapshot.
@@ -11,14 +11,14 @@ import logging
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from emotion.command_line import DEBUG_VARIABLE
 from emotion.errors import FeelalikeError
 from emotion.runtime import Device
 from service.errors import RebuildRunningError, UnknownJobError
-from service.jobs import Job, JobState
+from service.jobs import Job, JobKind, JobState
 from service.metrics import Metrics
 from service.settings import ServiceSettings, variable
 
@@ -29,6 +29,7 @@ _LINE_LIMIT_BYTES = 2**20
 _KEPT_STDERR_BYTES = 4096
 _SHOWN_STDERR_LINES = 3
 
+_INDEX: Final = (sys.executable, "-m", "index")
 _TOKENS: Final = frozenset({variable("admin_token"), variable("read_token")})
 """Variables that a build has no use for."""
 
@@ -45,20 +46,25 @@ def build_command(settings: ServiceSettings, device: Device) -> list[str]:
     """The command that rebuilds this service's index, on the device that the service itself found."""
     places = ["--bundle", str(settings.bundle), "--store", str(settings.store)]
     arithmetic = ["--device", device.value, "--precision", settings.precision.value]
-    return [sys.executable, "-m", "index", "build", *places, *arithmetic, "--json-progress"]
+    return [*_INDEX, "build", *places, *arithmetic, "--json-progress"]
+
+
+def compact_command(settings: ServiceSettings, device: Device) -> list[str]:
+    """The command that folds what was added and deleted into a new version."""
+    return [*_INDEX, "compact", "--store", str(settings.store), "--device", device.value, "--json-progress"]
 
 
 class RebuildJobs:
-    """Starts, watches and remembers rebuilds; one at a time. Lives in one event loop.
+    """Starts, watches and remembers rebuilds and compactions; one at a time. Lives in one event loop.
 
     Args:
-        command: prints a JSON object a line, the last one with the final `state`.
+        commands: each prints a JSON object a line, the last one with the final `state`.
         on_published: awaited then; returns when the service answers from the new index, raises if it refuses it.
         metrics: told of every start and end.
     """
 
-    def __init__(self, command: Sequence[str], on_published: OnPublished, metrics: Metrics) -> None:
-        self._command = command
+    def __init__(self, commands: Mapping[JobKind, Sequence[str]], on_published: OnPublished, metrics: Metrics) -> None:
+        self._commands = commands
         self._on_published = on_published
         self._metrics = metrics
         self._jobs: OrderedDict[str, Job] = OrderedDict()
@@ -67,17 +73,17 @@ class RebuildJobs:
         self._process: asyncio.subprocess.Process | None = None
         self._cancelled: set[str] = set()
 
-    def start(self) -> Job:
-        """Start a rebuild; raises RebuildRunningError while one runs."""
+    def start(self, kind: JobKind) -> Job:
+        """Start a job; raises RebuildRunningError while one runs, whatever it does."""
         if self._running is not None:
             raise RebuildRunningError(self._running.id)
-        job = self._running = Job()
+        job = self._running = Job(kind)
         self._jobs[job.id] = job
         while len(self._jobs) > KEPT_JOBS:
             self._jobs.popitem(last=False)
-        self._task = asyncio.create_task(self._run(job), name=f"rebuild-{job.id}")
+        self._task = asyncio.create_task(self._run(job), name=f"{kind}-{job.id}")
         self._metrics.rebuild_started()
-        _log.info("rebuild job=%s started", job.id)
+        _log.info("%s job=%s started", kind, job.id)
         return job
 
     def get(self, job_id: str) -> Job:
@@ -116,19 +122,19 @@ class RebuildJobs:
             else:
                 foreseen = isinstance(error, FeelalikeError)
                 job.end(JobState.FAILED, str(error) if foreseen else "internal error; see the service's log")
-                _log.error("rebuild job=%s failed: %s", job.id, error, exc_info=not foreseen)
+                _log.error("%s job=%s failed: %s", job.kind, job.id, error, exc_info=not foreseen)
         finally:
             if not job.is_over:  # the task itself was cancelled
                 job.end(JobState.CANCELLED)
             self._running = self._process = None
             self._cancelled.discard(job.id)
             self._metrics.rebuild_ended(job.state)
-            _log.info("rebuild job=%s %s", job.id, job.state)
+            _log.info("%s job=%s %s", job.kind, job.id, job.state)
 
     async def _build(self, job: Job) -> None:
         """Run the process to its end; raises RebuildFailedError unless it published."""
         process = self._process = await asyncio.create_subprocess_exec(
-            *self._command,
+            *self._commands[job.kind],
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

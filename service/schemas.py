@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from emotion.taxonomy import Polarity
-from service.jobs import JobState
+from service.jobs import JobKind, JobState
 
 
 class Answer(BaseModel):
@@ -123,16 +123,18 @@ class JobProgressAnswer(Answer):
 
 
 class JobAnswer(Answer):
-    """A rebuild of the index."""
+    """A rebuild or a compaction of the index."""
 
     id: str
+    kind: JobKind
     state: JobState
     created: datetime
     started: datetime | None
     finished: datetime | None
     progress: JobProgressAnswer | None
     counts: dict[str, int] | None = Field(
-        description="Pictures embedded, reused, duplicates and skipped, once it succeeded."
+        description="Pictures embedded, reused, duplicates and skipped by a rebuild, added and removed by a "
+        "compaction, once it succeeded."
     )
     index_version: str | None = Field(
         description="What it published; with `succeeded`, the service answers from it already."

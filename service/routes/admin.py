@@ -1,4 +1,4 @@
-"""Admin: rebuild the index, watch and cancel the job, go back to the version before."""
+"""Admin: rebuild or compact the index, watch and cancel the job, go back to the version before."""
 
 import asyncio
 from http import HTTPStatus
@@ -9,6 +9,7 @@ from emotion.errors import StoreMissingError
 from index.manifest import SnapshotManifest
 from service.deps import Services, ServicesDep, require_admin
 from service.errors import NothingToRollBackError
+from service.jobs import JobKind
 from service.problems import problem_docs
 from service.schemas import JobAnswer, RollbackAnswer
 from service.snapshots import check_fits
@@ -25,20 +26,28 @@ router = APIRouter(tags=["admin"], dependencies=[Depends(require_admin)])
 )
 async def rebuild(parts: ServicesDep, response: Response) -> JobAnswer:
     """Start a rebuild: the gallery is scanned again, new and changed pictures are embedded, the index is replaced."""
-    job = parts.jobs.start()
-    response.headers["Location"] = f"{parts.settings.root_path}/admin/jobs/{job.id}"
-    return JobAnswer.model_validate(job)
+    return _started(parts, response, JobKind.REBUILD)
+
+
+@router.post(
+    "/admin/index/compact",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=problem_docs(_UNAUTHORIZED, HTTPStatus.CONFLICT),
+)
+async def compact(parts: ServicesDep, response: Response) -> JobAnswer:
+    """Start folding the added and the deleted pictures into a new version: no model runs and no picture is read."""
+    return _started(parts, response, JobKind.COMPACT)
 
 
 @router.get("/admin/jobs/{id}", responses=problem_docs(_UNAUTHORIZED, HTTPStatus.NOT_FOUND))
 async def job(id: str, parts: ServicesDep) -> JobAnswer:  # noqa: A002
-    """How far a rebuild is; after `succeeded` every search sees the new index."""
+    """How far a rebuild or compaction is; after `succeeded` every search sees the new index."""
     return JobAnswer.model_validate(parts.jobs.get(id))
 
 
 @router.delete("/admin/jobs/{id}", responses=problem_docs(_UNAUTHORIZED, HTTPStatus.NOT_FOUND))
 async def cancel(id: str, parts: ServicesDep) -> JobAnswer:  # noqa: A002
-    """Cancel a rebuild and wait for its end; what was embedded is kept for the next one. A job that is over stays."""
+    """Cancel a rebuild or compaction and wait for its end; what was embedded is kept for the next one. A job that is over stays."""
     return JobAnswer.model_validate(await parts.jobs.cancel(id))
 
 
@@ -53,6 +62,12 @@ async def rollback(parts: ServicesDep) -> RollbackAnswer:
     await parts.live.take_published()
     previous = before.manifest.version if before else None
     return RollbackAnswer(index_version=manifest.version, previous_version=previous)
+
+
+def _started(parts: Services, response: Response, kind: JobKind) -> JobAnswer:
+    job = parts.jobs.start(kind)
+    response.headers["Location"] = f"{parts.settings.root_path}/admin/jobs/{job.id}"
+    return JobAnswer.model_validate(job)
 
 
 def _roll_back(parts: Services) -> SnapshotManifest:

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import FileResponse
 
-from service.answers import neighbours
-from service.deps import ServicesDep, WantedK
+from service.deps import ServicesDep
+from service.finding import PictureWish, find_near
 from service.pictures import THUMBNAIL_TYPE
 from service.problems import Responses, problem_docs
 from service.schemas import NeighboursAnswer
@@ -60,11 +60,11 @@ async def thumbnail(id: str, parts: ServicesDep, if_none_match: IfNoneMatch = No
     "/images/{id}/neighbours",
     responses=problem_docs(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
 )
-async def near(id: str, parts: ServicesDep, k: WantedK) -> NeighboursAnswer:  # noqa: A002
-    """The k gallery pictures nearest to one of them, itself left out."""
-    snapshot = parts.live.require()
+async def near(id: str, parts: ServicesDep, wish: PictureWish) -> NeighboursAnswer:  # noqa: A002
+    """The k gallery pictures nearest to one of them, or to where a mood moves it; itself left out."""
+    gallery = parts.live.require()
     with parts.metrics.stage("search"):
-        return await asyncio.to_thread(neighbours, snapshot, parts.store.catalog, parts.naming, id, k)
+        return await asyncio.to_thread(find_near, parts, gallery, id, wish)
 
 
 def _cache_headers(tag: str) -> dict[str, str]:

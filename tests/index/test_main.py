@@ -245,6 +245,10 @@ def test_add_remove_compact_and_rollback(invoke, built, tmp_path):
     assert "1 added and 0 removed pictures folded in: 7 pictures" in folded.output
     assert built.load().manifest.count == 7
     assert "nothing to fold in" in invoke("compact", "--store", built.root).output
+    (result,) = json_lines(invoke("compact", "--store", built.root, "--json-progress").stdout)
+    assert (result["state"], result["counts"]) == ("succeeded", {"added": 0, "removed": 0})
+    (result,) = json_lines(invoke("compact", "--store", tmp_path / "none", "--json-progress").stdout)
+    assert result["state"] == "failed"
     assert f"published version {first} again: 6 pictures" in invoke("rollback", "--store", built.root).output
     assert built.current_version() == first
 

@@ -13,6 +13,7 @@ from index.rebuild import rebuild
 from service.rebuild_job import KEPT_JOBS, build_command
 
 REBUILD = "/admin/index/rebuild"
+COMPACT = "/admin/index/compact"
 
 # Says it is working until it is stopped.
 ENDLESS = """
@@ -33,7 +34,13 @@ def finished(client, auth, wait_until, url):
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic YTpi"}])
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", REBUILD), ("POST", "/admin/index/rollback"), ("GET", "/admin/jobs/x"), ("DELETE", "/admin/jobs/x")],
+    [
+        ("POST", REBUILD),
+        ("POST", COMPACT),
+        ("POST", "/admin/index/rollback"),
+        ("GET", "/admin/jobs/x"),
+        ("DELETE", "/admin/jobs/x"),
+    ],
 )
 def test_without_the_token_nothing_is_done(client, headers, method, path, problem):
     response = client.request(method, path, headers=headers)
@@ -81,13 +88,35 @@ def test_one_rebuild_at_a_time_and_it_can_be_cancelled(store, serve, python, aut
     wait_until(lambda: client.get(url, headers=auth).json()["progress"])
     running = client.get(url, headers=auth).json()
     assert (running["state"], running["progress"]) == ("running", {"stage": "embed", "done": 3, "total": 9})
-    assert problem(client.post(REBUILD, headers=auth), 409, "rebuild_running")["job_id"] == first["id"]
+    assert first["kind"] == "rebuild"
+    for route in (REBUILD, COMPACT):
+        assert problem(client.post(route, headers=auth), 409, "rebuild_running")["job_id"] == first["id"]
     assert client.delete(url, headers=auth).json()["state"] == "cancelled"
     assert client.get(url, headers=auth).json()["finished"]
     assert client.delete(url, headers=auth).json()["state"] == "cancelled"  # again: nothing more happens
     second = client.post(REBUILD, headers=auth)
     assert second.status_code == 202
     client.delete(second.headers["Location"], headers=auth)
+
+
+def test_a_compaction_folds_in_what_was_added_and_deleted(store, serve, auth, wait_until):
+    client = serve(poll_interval_s=3600)
+    before = client.get("/readyz").json()["index_version"]
+    added = client.post("/images", files={"file": encoded(77)}, headers=auth).json()["items"][0]["picture"]
+    for picture in client.get("/images", params={"limit": 2}).json()["pictures"]:
+        client.delete(picture["url"], headers=auth)
+    left = client.get("/images").json()["pictures"]
+    response = client.post(COMPACT, headers=auth)
+    assert (response.status_code, response.json()["kind"]) == (202, "compact")
+    assert response.headers["Location"] == f"/admin/jobs/{response.json()['id']}"
+    job = finished(client, auth, wait_until, response.headers["Location"])
+    assert (job["state"], job["error"], job["kind"]) == ("succeeded", None, "compact")
+    n_added = 1 if added["id"] in {picture["id"] for picture in left} else 0
+    assert job["counts"] == {"added": n_added, "removed": 1 + n_added}
+    assert client.get("/readyz").json()["index_version"] == job["index_version"] > before
+    facts = client.get("/info").json()["index"]
+    assert (facts["count"], facts["added"]) == (11, 0)
+    assert client.get("/images").json()["pictures"] == left
 
 
 def test_a_job_can_be_cancelled_at_once(store, serve, python, auth):

@@ -86,6 +86,46 @@ def test_filters_are_the_plain_answer_with_the_others_left_out(client, everythin
             assert ask(client, k=k, **params) == expected[:k], (params, k)
 
 
+@pytest.mark.parametrize("most", [1, 2048], ids=["by comparing all", "by the index"])
+def test_neighbours_are_filtered_as_searches_are(client, everything, monkeypatch, most):
+    """The plain neighbours with the others left out; and a search with the picture itself, without it."""
+    monkeypatch.setattr(filtering, "MOST_ASKED_OF_INDEX", most)
+    for url in (everything[0]["url"], everything[-1]["url"]):
+        plain = client.get(f"{url}/neighbours", params={"k": 100}).json()["results"]
+        assert len(plain) == N - 1
+        for params, passes in FILTERS:
+            expected = reranked([one for one in plain if passes(one)])
+            for k in (1, 100):
+                answer = client.get(f"{url}/neighbours", params={"k": k, **params}).json()
+                assert answer["results"] == expected[:k], (params, k)
+                assert answer["picture"]["url"] == url
+
+
+def test_neighbours_move_towards_a_mood(client, everything):
+    mood = everything[-1]["emotion"]
+    url = everything[0]["url"]
+    data = client.get(url).content
+    for weight in (0.0, 0.4, 1.0):
+        wish = {"k": 100, "mood": mood, "mood_weight": weight}
+        searched = client.post("/search", params=wish, content=data).json()["results"]
+        near = client.get(f"{url}/neighbours", params=wish).json()["results"]
+        assert near == reranked([one for one in searched if one["url"] != url])
+
+
+def test_neighbours_without_duplicates_hold_none_of_the_picture_itself(client, auth):
+    variants = [saved_again(77, (400, 300), 90), saved_again(77, (200, 150), 80)]
+    items = client.post("/images", files=[("file", one) for one in variants], headers=auth).json()["items"]
+    first, second = (item["picture"] for item in items)
+
+    def near(**params):
+        results = client.get(f"{first['url']}/neighbours", params={"k": 100, **params}).json()["results"]
+        return [one["id"] for one in results]
+
+    assert second["id"] in near()
+    assert second["id"] not in near(dedupe=True)
+    assert second["id"] not in near(dedupe=True, max_distance=1.9)
+
+
 def test_filters_leave_out_what_was_deleted(client, everything, auth):
     labelled = [one for one in everything if one["label"] == "awe"]
     client.delete(labelled[0]["url"], headers=auth)
@@ -108,8 +148,9 @@ REFUSED = [
 
 def test_wishes_that_cannot_be_fulfilled(client, problem):
     for params, text in REFUSED:
-        refusal = problem(client.post("/search", params=params, content=QUERY), 422, "invalid_parameter")
-        assert text in refusal["detail"]
+        url = f"/images/{'0' * 32}/neighbours"
+        for response in (client.post("/search", params=params, content=QUERY), client.get(url, params=params)):
+            assert text in problem(response, 422, "invalid_parameter")["detail"]
 
 
 def centre_of(store, mood: str, extra: np.ndarray, extra_moods: list[str], taxonomy) -> np.ndarray:

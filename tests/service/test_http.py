@@ -140,6 +140,7 @@ MODELS = {
     ("get", "/images"): live_schemas.GalleryPage,
     ("get", "/images/{id}/neighbours"): schemas.NeighboursAnswer,
     ("post", "/admin/index/rebuild"): schemas.JobAnswer,
+    ("post", "/admin/index/compact"): schemas.JobAnswer,
     ("post", "/admin/index/rollback"): schemas.RollbackAnswer,
     ("get", "/admin/jobs/{id}"): schemas.JobAnswer,
     ("delete", "/admin/jobs/{id}"): schemas.JobAnswer,
