@@ -1,15 +1,20 @@
 """The OpenAPI document: FastAPI's own, with our problems in place of its validation errors, examples, limits."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
 from fastapi import FastAPI
 
+from service.access import OPEN
 from service.examples import EXAMPLES
-from service.problems import MEDIA_TYPE
+from service.problems import MEDIA_TYPE, problem_docs
 from service.schemas import Problem
 from service.settings import ServiceSettings
 
+_ANYWHERE: Final = problem_docs(HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
+"""What every route but the probes may answer, where a read token or a limit of requests is set."""
+_REQUEST_ID: Final = {"$ref": "#/components/headers/RequestId"}
 _FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
 
 
@@ -32,12 +37,23 @@ def _correct(document: dict[str, Any], settings: ServiceSettings) -> None:
     for name in _FASTAPI_ERRORS:
         schemas.pop(name, None)
     schemas["Problem"] = Problem.model_json_schema()
+    document["components"]["headers"] = {
+        "RequestId": {
+            "description": "As it stands in the log; the request's own X-Request-ID, if it had a sane one.",
+            "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+        }
+    }
     for method, path, operation in _operations(document):
         responses = operation["responses"]
         if (method, path) in EXAMPLES:
             # Not through FastAPI's `responses=`, which drops every null of an example.
             success = next(response for status, response in responses.items() if status.startswith("2"))
             success["content"]["application/json"]["example"] = EXAMPLES[method, path]
+        if path not in OPEN:
+            for status, refusal in _ANYWHERE.items():
+                responses.setdefault(str(status), refusal)
+        for response in responses.values():
+            response.setdefault("headers", {})["X-Request-ID"] = _REQUEST_ID
         if MEDIA_TYPE not in responses.get("422", {}).get("content", {}):
             responses.pop("422", None)  # FastAPI adds one to every route with a parameter, needed or not
         for parameter in operation.get("parameters", ()):

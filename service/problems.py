@@ -19,6 +19,11 @@ INTERNAL_DETAIL: Final = "something went wrong here; the log has the details und
 Responses = dict[int | str, dict[str, Any]]
 """What a route may answer, by status, as FastAPI takes it."""
 
+_HEADERS: Final[Mapping[str, Any]] = {
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
+    "WWW-Authenticate": {"description": "Which token is asked for, and how.", "schema": {"type": "string"}},
+}
+
 _log = logging.getLogger("feelalike.http")
 
 
@@ -55,10 +60,14 @@ def problem_docs(*statuses: HTTPStatus) -> Responses:
 
 
 def _documented(status: HTTPStatus) -> dict[str, Any]:
-    answers = [INTERNAL, *TABLE.values()]
-    codes = sorted({answer.code for answer in answers if answer.status is status})
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": f"{status.phrase}: {', '.join(codes)}", "content": {MEDIA_TYPE: {"schema": schema}}}
+    answers = [answer for answer in (INTERNAL, *TABLE.values()) if answer.status is status]
+    codes = sorted({answer.code for answer in answers})
+    headers = sorted({name for answer in answers for name in answer.headers})
+    return {
+        "description": f"{status.phrase}: {', '.join(codes)}",
+        "headers": {name: _HEADERS[name] for name in headers},
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
 
 
 async def _own_error(request: Request, error: Exception) -> JSONResponse:

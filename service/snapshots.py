@@ -114,7 +114,7 @@ class LiveSnapshot:
 
     def why_missing(self) -> str:
         """Why there is no live snapshot."""
-        return self._refusal.reason if self._refusal else f"no index was published in {self._store.root} yet"
+        return self._refusal.reason if self._refusal else "no index was published yet"
 
     async def follow(self, interval_s: float) -> None:
         """Take whatever is published or added, until cancelled."""

@@ -1,7 +1,9 @@
 """What all tests share: where real photos and the shipped bundle are."""
 
+import importlib.util
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -11,6 +13,16 @@ ROOT = Path(__file__).parent.parent
 # How long an example takes is the machine's affair; pytest-timeout ends what hangs.
 settings.register_profile("any-speed", deadline=None)
 settings.load_profile("any-speed")
+
+
+def load_script(path: str) -> Any:
+    """A script of the repository that is no part of a package, as a module."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

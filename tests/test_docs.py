@@ -1,6 +1,5 @@
 """What the README and docs/ say is true: commands, targets, links, settings."""
 
-import importlib.util
 import re
 import shlex
 import subprocess
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, load_script
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("models/*/README.md")])
 README = (ROOT / "README.md").read_text()
@@ -49,9 +48,5 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("docs/reference.py")
     assert (ROOT / "docs" / "settings.md").read_text() == module.settings_page(), "run: python docs/reference.py"

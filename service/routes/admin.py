@@ -47,7 +47,7 @@ async def job(id: str, parts: ServicesDep) -> JobAnswer:  # noqa: A002
 
 @router.delete("/admin/jobs/{id}", responses=problem_docs(_UNAUTHORIZED, HTTPStatus.NOT_FOUND))
 async def cancel(id: str, parts: ServicesDep) -> JobAnswer:  # noqa: A002
-    """Cancel a rebuild or compaction and wait for its end; what was embedded is kept for the next one. A job that is over stays."""
+    """Cancel a job and wait for its end; what a rebuild has embedded is kept for the next. A job that is over stays."""
     return JobAnswer.model_validate(await parts.jobs.cancel(id))
 
 
