@@ -13,6 +13,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
 from emotion.errors import PictureError, PictureFault
+from emotion.structure import excess
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 
@@ -86,6 +87,8 @@ def decode(
         raise PictureError(PictureFault.EMPTY, f"{name} is empty (0 bytes)")
     if len(data) > limits.max_bytes:
         raise _too_many_bytes(name, len(data), limits)
+    if too_much := excess(data):
+        raise PictureError(PictureFault.UNDECODABLE, f"{name} has {too_much}, which no photo has; save it anew")
     with _open(data, name) as picture:
         width, height = picture.size
         if width * height > limits.max_pixels:
