@@ -23,7 +23,7 @@ from emotion.predictor import Predictor
 from emotion.runtime import Device, Precision
 from service.doctor.command import doctor
 from service.logs import configure_logging
-from service.protocol import http_protocol
+from service.protocol import ConnectionLimits, http_protocol
 from service.settings import ServiceSettings, read_settings
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 KEEP_ALIVE_S: Final = 20
 LOST_GRACE_S: Final = 10.0
 """How long a service without its GPU goes on saying so before it ends."""
+
+SPARE_FILES: Final = 256
+"""For all that is no connection: the store, pictures being sent, a build's pipes."""
 
 _log = logging.getLogger("feelalike.service")
 
@@ -79,6 +82,7 @@ def serve(
     settings = read_settings(flags)
     open_model: OpenPredictor = context.obj or open_predictor
     configure_logging(settings.log_level)
+    allow_files(settings.max_connections)
     with bind(settings.host, settings.port) as listener:
         load_bundle(settings.bundle)  # a damaged file is told before the seconds that a runtime takes to start
         predictor = open_model(settings)
@@ -94,6 +98,21 @@ def serve(
         web = create_app(settings, predictor=predictor, snapshot=snapshot)
         gc.freeze()  # what is there now stays: no collection need look at it, which would stop every thread meanwhile
         listen(web, settings, listener)
+
+
+def allow_files(n_connections: int) -> None:
+    """Raise the limit of open files, as far as the system lets us, to what so many connections need."""
+    try:
+        import resource
+    except ImportError:  # no Unix
+        return
+    needed = n_connections + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < needed:
+        _log.warning("%d connections need %d open files, but %d are allowed: ulimit -n", n_connections, needed, most)
 
 
 def open_snapshot(settings: ServiceSettings, predictor: Predictor) -> "Snapshot":
@@ -124,9 +143,15 @@ def listen(web: FastAPI, settings: ServiceSettings, listener: socket.socket) -> 
     Raises DeviceLostError when the GPU was lost: only a new process can use it, and what restarts a service (Docker,
     systemd) waits for its end.
     """
+    limits = ConnectionLimits(
+        most=settings.max_connections,
+        head_s=settings.head_timeout_s,
+        body_s=settings.upload_timeout_s,
+        stall_s=settings.answer_timeout_s,
+    )
     config = uvicorn.Config(
         web,
-        http=http_protocol(),
+        http=http_protocol(limits),
         ws="none",
         log_config=None,
         access_log=False,

@@ -1,10 +1,12 @@
 """Around every request: its id, security headers, a log line, counters, and a last net for unforeseen errors."""
 
+import json
 import logging
 import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from time import perf_counter
 from typing import Final
 from urllib.parse import quote
@@ -15,9 +17,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.addresses import route_path, under, without_host
+from service.errors import http_answer
 from service.logs import request_id_var
 from service.metrics import Metrics
-from service.problems import internal_problem
+from service.problems import MEDIA_TYPE, internal_problem, problem_content
 
 REQUEST_ID: Final = "X-Request-ID"
 _REQUEST_ID: Final = REQUEST_ID.lower().encode()
@@ -116,9 +119,32 @@ class RequestContext:
         _log.log(level, "%s %s %d %.0f ms%s", scope["method"], path, status, 1000 * seconds, suffix)
 
 
+def refusal_bytes(detail: str) -> bytes:
+    """The whole answer to bytes that are no request, which no app sees; and its line in the log."""
+    answer, request_id = http_answer(HTTPStatus.BAD_REQUEST), _new_id()
+    body = json.dumps(problem_content(answer, detail, request_id)).encode()
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+        (_REQUEST_ID, request_id.encode()),
+        *_SECURITY_HEADERS,
+        (b"content-security-policy", _CSP),
+    ]
+    token = request_id_var.set(request_id)
+    _log.info("no request %d code=%s: %s", answer.status, answer.code, detail)
+    request_id_var.reset(token)
+    lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(header) for header in headers), b"", body]
+    return b"\r\n".join(lines)
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)
+
+
 def _request_id(headers: Headers) -> str:
     given = headers.get(REQUEST_ID, "")
-    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+    return given if _SANE_ID.fullmatch(given) else _new_id()
 
 
 def _own_headers(message: Message) -> Iterator[tuple[bytes, bytes]]:

@@ -37,16 +37,20 @@ def install_problem_handlers(app: FastAPI) -> None:
 def problem(request: Request, answer: Answer, detail: str, **extra: Any) -> JSONResponse:
     """The response for an answer of the table."""
     request.state.problem_code = answer.code
-    content = {
+    content = problem_content(answer, detail, request.state.request_id) | extra
+    return JSONResponse(content, answer.status, headers=dict(answer.headers), media_type=MEDIA_TYPE)
+
+
+def problem_content(answer: Answer, detail: str, request_id: str) -> dict[str, Any]:
+    """The body for an answer of the table."""
+    return {
         "type": f"urn:feelalike:problem:{answer.code}",
         "title": answer.title,
         "status": answer.status,
         "detail": detail,
         "code": answer.code,
-        "request_id": request.state.request_id,
-        **extra,
+        "request_id": request_id,
     }
-    return JSONResponse(content, answer.status, headers=dict(answer.headers), media_type=MEDIA_TYPE)
 
 
 def internal_problem(request: Request) -> JSONResponse:

@@ -1,40 +1,84 @@
-"""HTTP/1.1 by httptools, which parses in C what h11 parses in Python; with a bound on heads, as h11 has one."""
+"""HTTP/1.1 by httptools, which parses in C what h11 parses in Python; with bounds on what a client may hold on to.
+
+Whatever is no request is told so as every other refusal is, with a request id: no app sees it.
+"""
 
 import asyncio
-from typing import Final
+import logging
+from typing import Final, NamedTuple, cast
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from service.middleware import refusal_bytes
+
 MAX_HEAD_BYTES: Final = 64 * 1024
+HEAD_TOO_LONG: Final = "The head of the request is too long."
+
+_log = logging.getLogger("feelalike.http")
 
 
-def http_protocol() -> type[asyncio.Protocol]:
-    """The protocol to serve with: h11's, which is slower, where httptools is not installed."""
-    return AutoHTTPProtocol if AutoHTTPProtocol is H11Protocol else _bounded_protocol()
+class ConnectionLimits(NamedTuple):
+    """What clients may hold on to."""
+
+    most: int = 1000
+    """Connections; for one more the one is closed that has idled longest."""
+    head_s: float = 15.0
+    """From the first byte of a request, or the connection's beginning, to the end of its head."""
+    body_s: float = 60.0
+    """For the rest of a body after its answer, which is read past."""
+    stall_s: float = 60.0
+    """Without taking anything of an answer."""
 
 
-def _bounded_protocol() -> type[asyncio.Protocol]:
+def http_protocol(limits: ConnectionLimits = ConnectionLimits()) -> type[asyncio.Protocol]:  # noqa: B008 - immutable
+    """The protocol to serve with: h11's, slower and without these bounds, where httptools is not installed."""
+    return AutoHTTPProtocol if AutoHTTPProtocol is H11Protocol else _bounded_protocol(limits)
+
+
+def _bounded_protocol(limits: ConnectionLimits) -> type[asyncio.Protocol]:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
     class BoundedProtocol(HttpToolsProtocol):
-        """Ends a connection whose client only goes on and never comes to the point.
+        """Ends a connection whose client only goes on and never comes to the point, or does nothing at all.
 
-        Httptools keeps headers and trailers until they are complete, however long they are.
+        Httptools keeps headers and trailers until they are complete, however long they are; uvicorn waits for them
+        however long they take, and for a client that does not read its answer.
         """
 
         _n_aimless_bytes = 0
         _came_to_a_point = False
+        _is_reading_body = False
+        _idle_since = 0.0
+        _patience: asyncio.TimerHandle | None = None
+        """Ends the connection unless what it waits for comes: a head, the rest of a body."""
+        _stall: asyncio.TimerHandle | None = None
+        """Likewise, for a client that takes nothing of its answer."""
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(cast(asyncio.Transport, transport))
+            self._idle_since = self.loop.time()
+            self._wait(limits.head_s)
+            if len(self.connections) > limits.most:
+                self._make_room()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop_waiting()
+            self.resume_writing()
+            super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
             self._came_to_a_point = False
             super().data_received(data)
             self._n_aimless_bytes = 0 if self._came_to_a_point else self._n_aimless_bytes + len(data)
             if self._n_aimless_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self._refuse_head()
+                self.send_400_response(HEAD_TOO_LONG)
+            elif self._patience is None and not self._is_answering and not self._is_reading_body:
+                self._wait(limits.head_s)
 
         def on_headers_complete(self) -> None:
-            self._came_to_a_point = True
+            self._came_to_a_point = self._is_reading_body = True
+            self._stop_waiting()
             super().on_headers_complete()
 
         def on_body(self, body: bytes) -> None:
@@ -43,12 +87,49 @@ def _bounded_protocol() -> type[asyncio.Protocol]:
 
         def on_message_complete(self) -> None:
             self._came_to_a_point = True
+            self._is_reading_body = False
+            self._stop_waiting()
             super().on_message_complete()
 
-        def _refuse_head(self) -> None:
-            if self.cycle is None or self.cycle.response_complete:
-                self.send_400_response("The head of the request is too long.")
-            else:  # a request is being answered: some of its answer may be out
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._idle_since = self.loop.time()
+            if self._is_reading_body:
+                self._wait(limits.body_s)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._stall = self.loop.call_later(limits.stall_s, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            if self._stall is not None:
+                self._stall.cancel()
+                self._stall = None
+            super().resume_writing()
+
+        def send_400_response(self, msg: str) -> None:
+            if self._is_answering:  # some of an answer may be out
                 self.transport.close()
+                return
+            self.transport.write(refusal_bytes(msg))
+            self.transport.close()
+
+        @property
+        def _is_answering(self) -> bool:
+            return self.cycle is not None and not self.cycle.response_complete
+
+        def _make_room(self) -> None:
+            """Close whoever has idled longest; if none idles, this one, which nothing has been heard of yet."""
+            others = [one for one in self.connections if isinstance(one, BoundedProtocol) and not one._is_answering]
+            min(others, key=lambda one: one._idle_since).transport.close()
+
+        def _wait(self, seconds: float) -> None:
+            self._stop_waiting()
+            self._patience = self.loop.call_later(seconds, self.transport.close)
+
+        def _stop_waiting(self) -> None:
+            if self._patience is not None:
+                self._patience.cancel()
+                self._patience = None
 
     return BoundedProtocol

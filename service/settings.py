@@ -102,6 +102,18 @@ class ServiceSettings(BaseSettings):
     max_uploads: int = Field(
         default=32, ge=1, description="Pictures being received or decoded at a time; more are answered 503."
     )
+    max_connections: int = Field(
+        default=1000,
+        ge=1,
+        description="Connections at a time; for one more the one is closed that has idled longest. Each takes a file "
+        "descriptor.",
+    )
+    head_timeout_s: float = Field(
+        default=15.0, gt=0, description="Longest time a request may take to name its route and its headers, in seconds."
+    )
+    answer_timeout_s: float = Field(
+        default=60.0, gt=0, description="Longest time a client may take nothing of its answer, in seconds."
+    )
     upload_timeout_s: float = Field(default=60.0, gt=0, description="Longest time a picture may take to arrive.")
     queue_size: int = Field(
         default=64,

@@ -1,11 +1,9 @@
 """`python -m service`: its one-line errors, and a real process from start to SIGTERM."""
 
-import os
 import random
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -32,20 +30,9 @@ from index.compact import compact
 from index.rebuild import rebuild
 from service.__main__ import app, bind, listen
 from service.app import create_app
+from service_process import ROOT, SERVE_WITH_FAKES, TIMEOUT_S, address_of, launch, stop
 
-ROOT = Path(__file__).parents[2]
 FREE = ["--port", "0"]
-TIMEOUT_S = 60
-
-SERVE_WITH_FAKES = """
-import sys
-sys.path[:0] = [{root!r}, {tests!r}]
-from fakes import FakeRuntime
-from emotion.bundle import load_bundle
-from emotion.predictor import Predictor
-from service.__main__ import app
-app(sys.argv[1:], obj=lambda settings: Predictor(load_bundle(settings.bundle), FakeRuntime()))
-"""
 
 
 def never(settings):
@@ -166,28 +153,6 @@ def test_a_service_that_lost_its_gpu_says_so_and_ends(settings, store, predictor
 
 def test_help_has_examples():
     assert "python -m service --bundle" in CliRunner().invoke(app, ["--help"]).output
-
-
-def launch(command: list[str], **variables: str):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FEELALIKE_")}
-    return subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment | variables, bufsize=1
-    )
-
-
-def address_of(process) -> str:
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if found := re.search(r"ready on (http://\S+)", line):
-            return found[1]
-    raise AssertionError("".join(lines))
-
-
-def stop(process, number: int) -> tuple[int, str]:
-    process.send_signal(number)
-    _, log = process.communicate(timeout=TIMEOUT_S)
-    return process.returncode, log
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
