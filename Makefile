@@ -7,11 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 ALTERNATIVES_VENV := .venv-alternatives
+AUDIT_VENV := .venv-audit
 ONLY ?=
 MISSING ?=
 DATA ?=
 
-.PHONY: demo test test-slow check bench clean help
+.PHONY: demo test test-slow check bench audit clean help
 
 help: ## Show these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,8 +36,11 @@ check: $(VENV)/.installed ## Lint, types, import contracts, Dockerfile
 bench: $(BENCH_VENV)/.installed $(ALTERNATIVES_VENV)/.installed ## Measure, on a quiet machine, and write docs/benchmarks.md; ONLY=predictor, MISSING=1 goes on, DATA=photos
 	$(BENCH_VENV)/bin/python -m benchmarks $(addprefix --only ,$(ONLY)) $(if $(MISSING),--missing) $(if $(DATA),--data "$(DATA)")
 
+audit: $(AUDIT_VENV)/.installed ## Look the images' pinned packages up among known vulnerabilities; needs the network
+	$(AUDIT_VENV)/bin/pip-audit --strict --no-deps --disable-pip -r requirements/cpu.txt -r requirements/gpu.txt -r requirements/train.txt
+
 clean: ## Remove environments, caches and the demo's files
-	rm -rf $(VENV) $(DEMO_VENV) $(BENCH_VENV) $(ALTERNATIVES_VENV) .demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DEMO_VENV) $(BENCH_VENV) $(ALTERNATIVES_VENV) $(AUDIT_VENV) .demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(DEMO_VENV)/.installed: pyproject.toml
@@ -61,4 +65,10 @@ $(ALTERNATIVES_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(ALTERNATIVES_VENV)
 	$(ALTERNATIVES_VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(ALTERNATIVES_VENV)/bin/python -m pip install --quiet -e ".[cpu]" --group alternatives
+	@touch $@
+
+$(AUDIT_VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(AUDIT_VENV)
+	$(AUDIT_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(AUDIT_VENV)/bin/python -m pip install --quiet --group audit
 	@touch $@

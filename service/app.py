@@ -88,20 +88,11 @@ def create_app(
         description=_DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         # Nothing is sent to anybody, whatever the environment says; and asking it at every request takes time.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.add_middleware(Gate)
-    tokens = Tokens(settings)
-    if settings.read_token is not None:
-        app.add_middleware(ReadAccess, tokens=tokens)
-    if settings.rate_limit_per_s is not None:
-        limiter = RateLimiter(settings.rate_limit_per_s, settings.rate_limit_burst)
-        metrics.watch_clients(lambda: limiter.n_clients)
-        app.add_middleware(RateLimit, limiter=limiter, by=settings.rate_limit_by, tokens=tokens)
-    app.add_middleware(RequestContext, metrics=metrics, root_path=settings.root_path)
-    # The last one added is the outermost.
-    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+    _surround(app, settings, metrics)
     install_problem_handlers(app)
     for module in (classify, search, batch, gallery, images, admin, health, pages):
         app.include_router(module.router)
@@ -110,6 +101,20 @@ def create_app(
     if settings.root_path:
         check_root_path(settings.root_path, [*app.openapi()["paths"], "/docs", "/openapi.json", "/static"])
     return app
+
+
+def _surround(app: FastAPI, settings: ServiceSettings, metrics: Metrics) -> None:
+    """Put around the routes what every request goes through; the last one added is the outermost."""
+    tokens, is_closed = Tokens(settings), settings.read_token is not None
+    app.add_middleware(Gate)
+    if is_closed:
+        app.add_middleware(ReadAccess, tokens=tokens)
+    if settings.rate_limit_per_s is not None:
+        limiter = RateLimiter(settings.rate_limit_per_s, settings.rate_limit_burst)
+        metrics.watch_clients(lambda: limiter.n_clients)
+        app.add_middleware(RateLimit, limiter=limiter, by=settings.rate_limit_by, tokens=tokens)
+    app.add_middleware(RequestContext, metrics=metrics, root_path=settings.root_path, is_closed=is_closed)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
 
 
 def open_predictor(settings: ServiceSettings) -> Predictor:

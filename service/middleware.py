@@ -32,7 +32,11 @@ _SECURITY_HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 ]
+# A browser sends the read token by itself, also for a picture on another site's page.
+_CLOSED_HEADERS: Final = [*_SECURITY_HEADERS, (b"cross-origin-resource-policy", b"same-origin")]
 _CSP: Final = (
     b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
     b"form-action 'self'; frame-ancestors 'none'"
@@ -64,12 +68,14 @@ class RequestContext:
         app: what answers.
         metrics: told of every request.
         root_path: the path under which a proxy shows the service; what is inside sees every request under it.
+        is_closed: whether reading needs a token.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, root_path: str = "") -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, root_path: str = "", *, is_closed: bool = False) -> None:
         self._app = app
         self._metrics = metrics
         self._root_path = root_path
+        self._headers = _CLOSED_HEADERS if is_closed else _SECURITY_HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -91,7 +97,7 @@ class RequestContext:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                message["headers"] = [*_own_headers(message), *_more_headers(message, exchange)]
+                message["headers"] = [*_own_headers(message), *self._more_headers(message, exchange)]
             await send(message)
 
         try:
@@ -117,6 +123,17 @@ class RequestContext:
         path = quote(scope["path"])
         suffix = f" code={code}" if code is not None else ""
         _log.log(level, "%s %s %d %.0f ms%s", scope["method"], path, status, 1000 * seconds, suffix)
+
+    def _more_headers(self, message: Message, exchange: _Exchange) -> Iterator[tuple[bytes, bytes]]:
+        """Those that an answer lacks; one that a route has set stays."""
+        present = {name for name, _ in message.get("headers", ())}
+        yield _REQUEST_ID, exchange.request_id.encode()
+        for header in (*self._headers, (b"content-security-policy", _CSP_DOCS if exchange.path == "/docs" else _CSP)):
+            if header[0] not in present:
+                yield header
+        if (exchange.path == "/" or exchange.path.startswith("/static/")) and b"cache-control" not in present:
+            # The page asks again at every visit (an ETag answers), so an update is seen at once.
+            yield b"cache-control", b"no-cache"
 
 
 def refusal_bytes(detail: str) -> bytes:
@@ -150,15 +167,3 @@ def _request_id(headers: Headers) -> str:
 def _own_headers(message: Message) -> Iterator[tuple[bytes, bytes]]:
     for name, value in message.get("headers", ()):
         yield name, without_host(value) if name == b"location" else value
-
-
-def _more_headers(message: Message, exchange: _Exchange) -> Iterator[tuple[bytes, bytes]]:
-    """Those that an answer lacks; one that a route has set stays."""
-    present = {name for name, _ in message.get("headers", ())}
-    yield _REQUEST_ID, exchange.request_id.encode()
-    for header in (*_SECURITY_HEADERS, (b"content-security-policy", _CSP_DOCS if exchange.path == "/docs" else _CSP)):
-        if header[0] not in present:
-            yield header
-    if (exchange.path == "/" or exchange.path.startswith("/static/")) and b"cache-control" not in present:
-        # The page asks again at every visit (an ETag answers), so an update is seen at once.
-        yield b"cache-control", b"no-cache"

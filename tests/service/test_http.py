@@ -69,6 +69,36 @@ def test_security_headers(client):
     assert client.get("/docs").status_code == 200
 
 
+def test_every_answer_has_its_id_and_its_headers_whatever_gave_it(store, serve, auth):
+    """Refused at the door, before routing, by the framework or by a route; answered, or found unchanged."""
+    plain, closed = serve(max_uploads=1), serve(read_token="may read", rate_limit_per_s=0.001, rate_limit_burst=1)
+    picture = plain.get("/images", params={"limit": 1}).json()["pictures"][0]["url"]
+    with plain.app.state.services.decoders.admission():
+        answers = [plain.post("/search", content=PNG)]
+    answers += [
+        plain.get("/nothing"),
+        plain.put("/search"),
+        plain.get("/docs/", follow_redirects=False),
+        plain.get("/static/nothing"),
+        plain.get(picture),
+        plain.get(picture, headers={"If-None-Match": "*"}),
+        plain.post("/classify", content=b"no picture"),
+        plain.post("/admin/index/rollback"),
+        closed.get("/info"),
+        closed.get("/info"),
+    ]
+    statuses = [503, 404, 405, 307, 404, 200, 304, 415, 401, 401, 429]
+    assert [answer.status_code for answer in answers] == statuses
+    for answer in answers:
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"])
+        assert answer.headers.get_list("X-Content-Type-Options") == ["nosniff"]
+        assert answer.headers.get_list("X-Frame-Options") == ["DENY"]
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert answers[-1].headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "Cross-Origin-Resource-Policy" not in answers[0].headers  # other sites may show an open gallery's pictures
+
+
 @pytest.mark.parametrize("path", ["/static/../settings.py", "/static/%2e%2e/settings.py", "/static/", "/static/none"])
 def test_static_serves_its_folder_only(client, path):
     assert client.get(path).status_code == 404
