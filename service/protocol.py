@@ -114,6 +114,9 @@ def _bounded_protocol(limits: ConnectionLimits) -> type[asyncio.Protocol]:
             self.transport.write(refusal_bytes(msg))
             self.transport.close()
 
+        def _unsupported_upgrade_warning(self) -> None:
+            """Nothing for the log: the request is answered as the plain one that it also is."""
+
         @property
         def _is_answering(self) -> bool:
             return self.cycle is not None and not self.cycle.response_complete

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ class WorkPool:
         self._max_admitted = max_admitted
         self._admitted = 0
         self._counting = threading.Lock()
+        self._begun: dict[object, float] = {}
         self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix=name)
 
     @property
@@ -60,15 +62,29 @@ class WorkPool:
         with self._counting:
             self._admitted -= 1
 
+    @property
+    def longest_s(self) -> float:
+        """How long the longest running piece of work has been running, in seconds; 0 when none is."""
+        begun = self._begun.copy().values()  # in one step: threads come and go
+        return time.monotonic() - min(begun) if begun else 0.0
+
     def submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a function in one of the threads, without an event loop that waits for it."""
-        return self._threads.submit(work, *args, **kwargs)
+        return self._threads.submit(self._timed, lambda: work(*args, **kwargs))
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in one of the threads."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
+        return await loop.run_in_executor(self._threads, self._timed, lambda: work(*args, **kwargs))
 
     def close(self) -> None:
         """Drop what waits and let what runs end."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _timed(self, work: Callable[[], T]) -> T:
+        key = object()
+        self._begun[key] = time.monotonic()
+        try:
+            return work()
+        finally:
+            del self._begun[key]

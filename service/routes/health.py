@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -14,6 +15,8 @@ from service.problems import problem_docs
 from service.schemas import IndexFacts, Info, Limits, Live, ModelFacts, Ready, TaxonomyFacts
 
 NAME = "feelalike"
+STUCK_S: Final = 300.0
+"""No picture within the limits takes a tenth of it to decode; a thread that does cannot be ended, only the process."""
 
 router = APIRouter(tags=["operation"])
 
@@ -25,6 +28,8 @@ async def livez(parts: ServicesDep) -> Live:
         raise DeviceLostError(failure)
     if not parts.lane.is_alive:
         raise NotReadyError("the model's thread has died; restart the service")
+    if parts.decoders.longest_s > STUCK_S:
+        raise NotReadyError(f"a picture has been decoded for over {STUCK_S:.0f} s; restart the service")
     return Live(status="alive")
 
 

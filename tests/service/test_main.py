@@ -28,7 +28,7 @@ from fakes import encoded, tiny_predictor
 from index.additions import NewPicture
 from index.compact import compact
 from index.rebuild import rebuild
-from service.__main__ import app, bind, listen
+from service.__main__ import SPARE_FILES, allow_files, app, bind, listen
 from service.app import create_app
 from service_process import ROOT, SERVE_WITH_FAKES, TIMEOUT_S, address_of, launch, stop
 
@@ -149,6 +149,24 @@ def test_a_service_that_lost_its_gpu_says_so_and_ends(settings, store, predictor
                 signal.signal(number, handler)
         losing.result()
     assert said == ["device_lost"]
+
+
+def test_enough_files_may_be_open_for_all_connections(caplog):
+    resource = pytest.importorskip("resource")
+    _, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (SPARE_FILES, hard))
+        allow_files(100)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (SPARE_FILES + 100, hard)
+        allow_files(10)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (SPARE_FILES + 100, hard)
+        assert not caplog.messages
+        if hard != resource.RLIM_INFINITY:
+            allow_files(hard)
+            assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+            assert "ulimit -n" in caplog.text
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_help_has_examples():

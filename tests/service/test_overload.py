@@ -10,6 +10,7 @@ from emotion.bundle import load_bundle
 from emotion.predictor import Predictor
 from fakes import FakeRuntime, encoded
 from service.app import create_app
+from service.routes import health
 
 PNG = encoded(3)
 TIMEOUT_S = 60
@@ -98,6 +99,38 @@ def test_uploads_that_dawdle_hold_no_more_than_their_places(store, settings, pre
         go_on.set()
         assert (await slow).status_code == 200
         assert (await http.post("/classify", content=PNG)).status_code == 200
+
+    run(app, story)
+
+
+def test_a_decoder_that_is_stuck_is_told_by_livez_and_holds_one_thread_only(
+    store, settings, predictor, problem, monkeypatch
+):
+    gate = threading.Event()
+
+    class Stuck:
+        def __getattr__(self, name):
+            return getattr(predictor, name)
+
+        def prepare(self, data):
+            if data == b"stuck":
+                assert gate.wait(TIMEOUT_S)
+            return predictor.prepare(data)
+
+    app = create_app(settings(decode_threads=2), predictor=Stuck())
+
+    async def story(http):
+        decoders = app.state.services.decoders
+        stuck = asyncio.create_task(http.post("/classify", content=b"stuck"))
+        await until(lambda: decoders.longest_s > 0.05)
+        assert (await http.get("/livez")).status_code == 200
+        monkeypatch.setattr(health, "STUCK_S", 0.05)
+        assert "over 0 s; restart" in problem(await http.get("/livez"), 503, "not_ready")["detail"]
+        assert (await http.post("/classify", content=PNG)).status_code == 200
+        gate.set()
+        assert (await stuck).status_code == 415
+        await until(lambda: decoders.longest_s == 0)
+        assert (await http.get("/livez")).status_code == 200
 
     run(app, story)
 
