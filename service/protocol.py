@@ -123,8 +123,14 @@ def _bounded_protocol(limits: ConnectionLimits) -> type[asyncio.Protocol]:
 
         def _make_room(self) -> None:
             """Close whoever has idled longest; if none idles, this one, which nothing has been heard of yet."""
-            others = [one for one in self.connections if isinstance(one, BoundedProtocol) and not one._is_answering]
-            min(others, key=lambda one: one._idle_since).transport.close()
+            open_ = [one for one in self.connections if isinstance(one, BoundedProtocol) and one._is_open]
+            if len(open_) > limits.most:
+                idle = [one for one in open_ if not one._is_answering]
+                min(idle, key=lambda one: one._idle_since).transport.close()
+
+        @property
+        def _is_open(self) -> bool:
+            return not self.transport.is_closing()
 
         def _wait(self, seconds: float) -> None:
             self._stop_waiting()
