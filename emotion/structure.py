@@ -1,15 +1,15 @@
 """What an encoded picture is made of: so many parts, or passes over its pixels, that decoding would take minutes.
 
 Bytes and pixels alone do not bound the time. A progressive JPEG goes over all its coefficients once a scan, and a scan
-of 60 megapixels that says nothing has 100 bytes and takes 40 ms: 20 MB of them take over an hour. Segments of JPEG and
-chunks of PNG are read by Pillow one by one in Python: 20 MB of empty ones take 4 to 6 s.
+of 60 megapixels that says nothing has 90 bytes and takes a tenth of a second: 20 MB of them take hours. Segments of JPEG
+and chunks of PNG are read by Pillow one by one in Python: 20 MB of empty ones take 4 to 6 s.
 """
 
 import re
 from typing import Final
 
 MOST_SCANS: Final = 100
-"""A progressive JPEG has about 10, the finest script of any optimiser below 50."""
+"""A progressive JPEG as Pillow and libjpeg write it has 10; 100 scans of 60 megapixels take 11 s."""
 MOST_SEGMENTS: Final = 5000
 """20 MB of metadata have 320."""
 MOST_CHUNKS: Final = 50_000
