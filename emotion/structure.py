@@ -1,8 +1,8 @@
 """What an encoded picture is made of: so many parts, or passes over its pixels, that decoding would take minutes.
 
 Bytes and pixels alone do not bound the time. A progressive JPEG goes over all its coefficients once a scan, and a scan
-of 60 megapixels that says nothing has 90 bytes and takes a tenth of a second: 20 MB of them take hours. Segments of JPEG
-and chunks of PNG are read by Pillow one by one in Python: 20 MB of empty ones take 4 to 6 s.
+of 60 megapixels that says nothing has 90 bytes and takes a tenth of a second: 20 MB of them take hours. Segments of
+JPEG and chunks of PNG are read by Pillow one by one in Python: 20 MB of empty ones take 4 to 6 s.
 """
 
 import re

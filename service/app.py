@@ -32,7 +32,7 @@ from service.moods import MoodCentres
 from service.openapi import documented
 from service.pictures import GalleryFiles
 from service.pipeline import Find, Pipeline, SearchPool
-from service.problems import install_problem_handlers
+from service.problems import install_problem_handlers, methods_by_path
 from service.rate_limit import RateLimit, RateLimiter
 from service.rebuild_job import RebuildJobs, build_command, compact_command
 from service.routes import admin, batch, classify, gallery, health, images, pages, search
@@ -93,9 +93,10 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     _surround(app, settings, metrics)
-    install_problem_handlers(app)
-    for module in (classify, search, batch, gallery, images, admin, health, pages):
-        app.include_router(module.router)
+    routers = [module.router for module in (classify, search, batch, gallery, images, admin, health, pages)]
+    install_problem_handlers(app, methods_by_path(routers))
+    for router in routers:
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=pages.STATIC, check_dir=False), name="static")
     app.openapi = documented(app, settings)  # type: ignore[method-assign]
     if settings.root_path:

@@ -1,14 +1,15 @@
 """Every refusal as application/problem+json (RFC 9457), with a stable `code` and the request id."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from emotion.errors import FeelalikeError
 from service.errors import INTERNAL, INVALID_PARAMETER, TABLE, Answer, RebuildRunningError, answer_for, http_answer
@@ -27,11 +28,25 @@ _HEADERS: Final[Mapping[str, Any]] = {
 _log = logging.getLogger("feelalike.http")
 
 
-def install_problem_handlers(app: FastAPI) -> None:
-    """Make an app answer all its errors as problems."""
+def install_problem_handlers(app: FastAPI, methods: Mapping[str, Collection[str]]) -> None:
+    """Make an app answer all its errors as problems; `methods` are those of each path, for what is refused with 405."""
+
+    async def http_error(request: Request, error: Exception) -> JSONResponse:
+        return await _http_error(request, error, methods)
+
     app.add_exception_handler(FeelalikeError, _own_error)
-    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
+
+
+def methods_by_path(routers: Sequence[APIRouter]) -> dict[str, set[str]]:
+    """The methods of every path; the framework names those of one route of a path only."""
+    methods: dict[str, set[str]] = {}
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, Route):
+                methods.setdefault(route.path, set()).update(route.methods or ())
+    return methods
 
 
 def problem(request: Request, answer: Answer, detail: str, **extra: Any) -> JSONResponse:
@@ -85,14 +100,18 @@ async def _own_error(request: Request, error: Exception) -> JSONResponse:
     return problem(request, answer, str(error), **extra)
 
 
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception, methods: Mapping[str, Collection[str]]) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     answer = http_answer(error.status_code)
     scope = request.scope
     docs = f"{scope.get('app_root_path', scope.get('root_path', ''))}/docs"  # the former inside of a mounted app
     detail = f"no such route: {request.url.path}; {docs} lists them" if error.status_code == 404 else str(error.detail)
-    return problem(request, answer._replace(headers=error.headers or {}), detail)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        path = getattr(request.scope.get("route"), "path", "")
+        headers |= {"Allow": ", ".join(sorted(methods[path]))} if path in methods else {}
+    return problem(request, answer._replace(headers=headers), detail)
 
 
 async def _invalid_request(request: Request, error: Exception) -> JSONResponse:

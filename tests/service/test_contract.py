@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import subprocess
+import sys
+import threading
 
 import hypothesis
 import pytest
@@ -13,6 +16,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from conftest import ROOT, load_script
 from service.app import create_app
+from service_process import SERVE_WITH_FAKES, address_of, launch
 
 TOKEN = "a token for tests"
 SEED = 20261122
@@ -72,3 +76,26 @@ def test_refusals_are_too(empty_store, settings, predictor, changes):
     """Without an index, without a token, above the limit."""
     app = create_app(settings(**changes), predictor=predictor)
     check_contract(app, "0" * 32, {}, [not_a_server_error], 10)
+
+
+@pytest.mark.slow
+def test_every_boundary_is_as_the_document_says_too(store, predictor):
+    """Schemathesis' own run of examples, boundaries and methods that are not there, against a process under a path."""
+    script = SERVE_WITH_FAKES.format(root=str(ROOT), tests=str(ROOT / "tests"))
+    places = ["--bundle", str(predictor.bundle.path), "--store", str(store.root), "--port", "0"]
+    command = [sys.executable, "-c", script, *places, "--root-path", "/feel"]
+    process = launch(command, FEELALIKE_ADMIN_TOKEN=TOKEN)
+    reading = threading.Thread(target=lambda: list(process.stderr))  # a full pipe would stop it
+    try:
+        url = f"{address_of(process)}/feel/openapi.json"
+        reading.start()
+        options = ["--phases", "examples,coverage", "--exclude-checks", "positive_data_acceptance"]
+        header = ["--header", f"Authorization: Bearer {TOKEN}", "--seed", str(SEED), "--no-color"]
+        run = [sys.executable, "-m", "schemathesis.cli", "run", url, *options, *header]
+        done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=store.root)
+        assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-1000:]
+    finally:
+        process.kill()
+        process.wait()
+        reading.join()
+        process.stderr.close()

@@ -16,9 +16,11 @@ PNG = encoded(3)
 
 def test_no_such_route_and_wrong_method(client, problem):
     assert "/nothing" in problem(client.get("/nothing"), 404, "not_found")["detail"]
-    response = client.put("/search")
-    problem(response, 405, "method_not_allowed")
-    assert response.headers["Allow"] == "POST"
+    allowed = {"/search": "GET, POST", "/images": "GET, POST", f"/images/{'0' * 32}": "DELETE, GET, HEAD"}
+    for path, methods in (allowed | {"/admin/jobs/x": "DELETE, GET", "/": "GET, HEAD", "/info": "GET"}).items():
+        response = client.put(path)
+        problem(response, 405, "method_not_allowed")
+        assert response.headers["Allow"] == methods
 
 
 @pytest.mark.parametrize("given", ["abc", "A-1.b_c", "x" * 64])
