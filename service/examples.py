@@ -159,7 +159,13 @@ INFO: Final[dict[str, Any]] = {
         "device": "cpu",
         "created": "2026-11-22T10:15:00Z",
     },
-    "limits": {"max_upload_bytes": 20971520, "max_pixels": 60000000, "max_k": 100},
+    "limits": {
+        "max_upload_bytes": 20971520,
+        "max_pixels": 60000000,
+        "max_k": 100,
+        "max_batch_pictures": 16,
+        "max_batch_bytes": 67108864,
+    },
     "admin_enabled": True,
 }
 

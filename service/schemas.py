@@ -217,6 +217,8 @@ class Limits(Answer):
     max_upload_bytes: int
     max_pixels: int
     max_k: int
+    max_batch_pictures: int = Field(description="Pictures in one request that takes several.")
+    max_batch_bytes: int = Field(description="Bytes of all pictures of such a request together.")
 
 
 class Info(Answer):

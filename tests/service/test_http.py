@@ -132,7 +132,13 @@ def test_info(client, store, predictor):
     assert info["model"]["terms"] == "For tests only."
     assert info["index"]["version"] == manifest.version
     assert info["index"]["count"] == manifest.count
-    assert info["limits"] == {"max_upload_bytes": 20 * 2**20, "max_pixels": 60_000_000, "max_k": 100}
+    assert info["limits"] == {
+        "max_upload_bytes": 20 * 2**20,
+        "max_pixels": 60_000_000,
+        "max_k": 100,
+        "max_batch_pictures": 16,
+        "max_batch_bytes": 64 * 2**20,
+    }
     assert info["admin_enabled"] is True
     assert "a token for tests" not in client.get("/info").text
 
