@@ -52,13 +52,13 @@ $(DEMO_VENV)/.installed: pyproject.toml
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[cpu,training,experiments,int8,client]" --group dev
+	$(BIN)/python -m pip install --quiet -e ".[cpu,training,experiments,int8,client,parquet]" --group dev
 	@touch $@
 
 $(BENCH_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python -m pip install --quiet --upgrade pip
-	$(BENCH_VENV)/bin/python -m pip install --quiet -e ".[cpu,training,experiments,int8,client]" --group bench
+	$(BENCH_VENV)/bin/python -m pip install --quiet -e ".[cpu,training,experiments,int8,client,parquet]" --group bench
 	@touch $@
 
 $(ALTERNATIVES_VENV)/.installed: pyproject.toml

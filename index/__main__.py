@@ -16,6 +16,7 @@ from emotion.console import print_json, say, show_facts
 from emotion.errors import ConfigError
 from emotion.runtime import Device, Precision
 from index.commands import JsonOption, OpenEmbedder, StoreOption, add, compact_store, remove, rollback
+from index.export_command import export
 from index.progress import OnProgress
 from index.reporting import Bars, JsonLines, succeeded, summarise, tell_programs
 from index.spec import WantedKind
@@ -33,7 +34,8 @@ def build(
     bundle: Annotated[Path, typer.Option(help="Folder of the model, as `training fit` writes it.")],
     store: StoreOption,
     gallery: Annotated[
-        Path | None, typer.Option(help="Folder of pictures or CSV manifest; by default the one of the last build.")
+        Path | None,
+        typer.Option(help="Folder of pictures, or a manifest in CSV or Parquet; by default the last build's."),
     ] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of the manifest to read labels from.")] = None,
     device: Annotated[
@@ -107,6 +109,7 @@ def build(
 
 for name, command in (("add", add), ("remove", remove), ("compact", compact_store), ("rollback", rollback)):
     app.command(name, cls=Command)(command)
+app.command(cls=Command)(export)
 
 
 @app.command(cls=Command)

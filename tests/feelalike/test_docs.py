@@ -1,4 +1,4 @@
-"""The code of docs/client.md does what it says, over a real connection."""
+"""The code of docs/client.md and docs/embeddings.md does what it says, over a real connection."""
 
 import os
 import re
@@ -13,6 +13,7 @@ import uvicorn
 
 from conftest import ROOT
 from fakes import encoded
+from index.export import export_gallery
 
 
 def code_of(page: str, address: str) -> str:
@@ -51,3 +52,15 @@ def test_the_client_of_the_page_runs(address, tmp_path: Path):
     assert re.search(r"True [0-9a-f]{32}\n10 pictures", done.stdout)
     assert "{'embedded': 2}" in done.stdout
     assert "unsupported_format 415" in done.stdout
+
+
+def test_a_table_finds_what_a_search_finds(address, store, tmp_path, monkeypatch, capsys):
+    export_gallery(store, tmp_path / "gallery.parquet", lambda _: None)
+    (tmp_path / "photo.jpg").write_bytes(encoded(3))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code_of("embeddings.md", address), "docs/embeddings.md", "exec"), {})  # noqa: S102
+    snapshot = store.load()
+    (hits,) = snapshot.index.search(snapshot.vectors[:1], 3)
+    *found, nearest = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert found == [[f"{hit:.4f}", item_id] for hit, item_id in zip(hits.distances, hits.ids, strict=True)]
+    assert float(nearest[0]) < 1e-6, "the photo is in the gallery"

@@ -38,5 +38,5 @@ def test_roots_come_before_uploads_and_upload_folders_are_no_labels(tmp_path):
 
 
 def test_a_root_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(DataError, match="nowhere is neither a folder nor a CSV manifest"):
+    with pytest.raises(DataError, match="nowhere is neither a folder nor a manifest"):
         find_pictures(tmp_path / "store", StoreConfig(roots=(GalleryRoot(path=tmp_path / "nowhere"),)))

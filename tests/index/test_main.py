@@ -82,7 +82,7 @@ def test_json_failure(invoke, store, tmp_path):
     assert result.exit_code == 1
     (line,) = json_lines(result.stdout)
     assert line["state"] == "failed"
-    assert "typo is neither a folder nor a CSV manifest" in line["error"]
+    assert "typo is neither a folder nor a manifest" in line["error"]
 
 
 class Failing:

@@ -9,7 +9,9 @@ from emotion.runtime import Device, Precision
 from training.data.layouts import Layout
 
 ConfigOption = Annotated[str, typer.Option(help="A preset's name or a TOML file.")]
-DataOption = Annotated[Path, typer.Option(help="Labelled pictures: a CSV or a folder, see docs/data.md.")]
+DataOption = Annotated[
+    Path, typer.Option(help="Labelled pictures: a CSV, a Parquet file or a folder, see docs/data.md.")
+]
 OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="<key=value>", help="Override: section.key=value; repeatable.")

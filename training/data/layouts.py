@@ -1,6 +1,6 @@
 """Labelled pictures as people have them on disk: which layout a folder has, and what it says of each picture.
 
-manifest   a CSV with `path` and `label` (or `labels`); class folders give way to a manifest.csv beside them
+manifest   a CSV or Parquet file with `path` and `label` (or `labels`); class folders give way to a manifest.csv there
 folders    a folder for each emotion
 votes      a CSV beside the pictures, a row a picture, a column an emotion: how many people named it
 emotion6   the same with valence and arousal, as Emotion6 has it
@@ -49,7 +49,7 @@ class Layout(StrEnum):
 
 
 LOOKED_FOR = {
-    Layout.MANIFEST: f"{MANIFEST_NAME}, or another CSV named itself, with the column `path`",
+    Layout.MANIFEST: f"{MANIFEST_NAME}, or a CSV or Parquet file named itself, with the column `path`",
     Layout.FOLDERS: "folders named after emotions, with pictures in them",
     Layout.VOTES: "one CSV with a column of file names and at least two columns named after emotions",
     Layout.EMOTION6: f"{GROUND_TRUTH} beside images/, or a {MANIFEST_NAME} with votes, `valence` and `arousal`",

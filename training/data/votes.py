@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from emotion.errors import DataError
+from emotion.parquet import is_parquet, parquet_columns, read_parquet
 from emotion.taxonomy import Taxonomy, read_taxonomy, taxonomy_names
 
 VALENCE, AROUSAL = "valence", "arousal"
@@ -69,8 +70,10 @@ def read_header(file: Path) -> tuple[str, ...]:
     """A table's column names without quotes and brackets; empty where there is none.
 
     Any encoding will do to see what a table is: in UTF-16 too the names of emotions are ASCII. Who reads the rows says
-    that it is not UTF-8.
+    that it is not UTF-8. A Parquet file that cannot be read raises DataError.
     """
+    if is_parquet(file):
+        return tuple(_bare(name) for name in parquet_columns(file))
     try:
         with file.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
             return next(_rows(line.replace("\0", "") for line in stream), ())
@@ -148,7 +151,10 @@ def _is_feeling(column: str) -> bool:
 
 
 def _table_rows(file: Path) -> list[tuple[str, ...]]:
-    """All rows but the first."""
+    """All rows but the header."""
+    if is_parquet(file):
+        columns = [name.strip() for name in parquet_columns(file)]
+        return [tuple(row[name].strip() for name in columns) for row in read_parquet(file)]
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             return list(_rows(stream))[1:]

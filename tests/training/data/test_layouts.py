@@ -5,7 +5,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+from pyarrow.csv import read_csv
 
 from conftest import ROOT
 from emotion.errors import DataError
@@ -406,3 +408,21 @@ def test_nothing_there(tmp_path: Path) -> None:
 def test_every_layout_is_documented() -> None:
     text = (ROOT / "docs" / "data.md").read_text()
     assert [layout for layout in Layout if f"**`{layout.value}`**" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "layout"),
+    [
+        ("path,label\nawe/1.jpg,awe\nfear/1.jpg,fear\n", Layout.MANIFEST),
+        ("path,label,awe,fear\nawe/1.jpg,awe,3,1\nfear/1.jpg,fear,,\n", Layout.MANIFEST),
+        ("name,awe,fear\nawe/1,3,1\nfear/1,2,2\n", Layout.VOTES),
+        ("path,search,valence,arousal,awe,fear\nawe/1.jpg,x,6.5,2,3,1\n", Layout.EMOTION6),
+    ],
+)
+def test_a_table_in_parquet_says_what_it_says_in_csv(tmp_path: Path, content: str, layout: Layout) -> None:
+    folders(tmp_path)
+    (tmp_path / "t.csv").write_text(content)
+    pq.write_table(read_csv(tmp_path / "t.csv"), tmp_path / "t.parquet")
+    both = [read_layout(tmp_path / name, MIKELS) for name in ("t.csv", "t.parquet")]
+    assert both[0].layout is layout
+    assert both[0] == both[1]
