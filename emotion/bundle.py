@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -35,6 +35,8 @@ DECIDING = ("taxonomy", "preprocess", "network", "temperature", "files")
 """What the numbers of a picture depend on."""
 DECIDING_IF_GIVEN = ("thresholds",)
 """The same, but only where it is there: bundles without keep the identity they had before it existed."""
+T = TypeVar("T")
+
 DEFAULT_TERMS = "The training data's own terms apply."
 
 
@@ -179,7 +181,7 @@ def load_bundle(path: Path) -> Bundle:
         file = path / Path(name).name
         if not file.is_file():
             raise BundleError(f"the bundle {path} lacks {name}; copy the whole folder again")
-        if file_sha256(file) != expected:
+        if _read(file, file_sha256) != expected:
             raise BundleError(f"{file} differs from its recorded hash; copy the bundle again")
     return Bundle(path, manifest)
 
@@ -252,10 +254,10 @@ def read_manifest(path: Path) -> BundleManifest:
     if not file.is_file():
         raise BundleError(f"no bundle at {path}: {MANIFEST_NAME} is missing; name a folder written by `training fit`")
     try:
-        content = json.loads(file.read_bytes())
+        content = json.loads(_read(file, Path.read_bytes))
         version = content["schema_version"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise BundleError(f"{file} is not a bundle manifest: {error!r}") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BundleError(f"{file} is not a bundle manifest: {error!r}; copy the bundle again") from error
     if version != SCHEMA_VERSION:
         raise BundleError(f"{file} has schema {version}; this version reads schema {SCHEMA_VERSION}")
     try:
@@ -267,6 +269,13 @@ def read_manifest(path: Path) -> BundleManifest:
     if manifest.model_id != _model_id(content):
         raise BundleError(f"{file} was edited: its model_id does not fit its content")
     return manifest
+
+
+def _read(file: Path, how: Callable[[Path], T]) -> T:
+    try:
+        return how(file)
+    except OSError as error:
+        raise BundleError(f"{file} cannot be read: {error.strerror or error}") from error
 
 
 def _model_id(content: Mapping[str, Any]) -> str:

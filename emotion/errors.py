@@ -14,6 +14,7 @@ FeelalikeError
 └── StoreError          anything about the index on disk
     ├── StoreMissingError     no snapshot has been published yet
     ├── StoreLockedError      another process is writing
+    ├── StoreReadError        the catalog or a pointer is missing, damaged or cannot be opened
     ├── StoreWriteError       the disk is full, read-only, or busy for too long
     ├── ExternalIdTakenError  another picture has this external id
     ├── EmptyGalleryError     nothing to index
@@ -93,6 +94,10 @@ class StoreMissingError(StoreError):
 
 class StoreLockedError(StoreError):
     """Another process is writing to the store."""
+
+
+class StoreReadError(StoreError):
+    """The catalog, or a file that leads to the rest, is missing, damaged or cannot be opened."""
 
 
 class StoreWriteError(StoreError):

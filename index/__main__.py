@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emotion.command_line import Command, ExitCode, command_line, run
-from emotion.console import print_json, say, show_facts
+from emotion.console import complain, print_json, say, show_facts
 from emotion.errors import ConfigError
 from emotion.runtime import Device, Precision
 from index.commands import JsonOption, OpenEmbedder, StoreOption, add, compact_store, remove, rollback
@@ -133,18 +133,31 @@ def info(store: StoreOption, as_json: JsonOption = False) -> None:
 
 @app.command(cls=Command)
 def verify(store: StoreOption, as_json: JsonOption = False) -> None:
-    """Check every file of the published index; exit code 1 names the damaged one.
+    """Check every file of the index, the catalog and the uploads against each other; nothing is changed.
+
+    Exit code 1 says what is damaged or missing, and what mends it.
 
     Examples:
 
       python -m index verify --store store
     """
+    from index.audit import audit
     from index.store import SnapshotStore
 
-    manifest = SnapshotStore(store).verify()
+    findings = audit(SnapshotStore(store))
+    manifest = findings.manifest
+    is_whole = manifest is not None and not findings.problems
     if as_json:
-        print_json({"whole": True, **manifest.model_dump(mode="json", include={"version", "count", "recall"})})
+        facts = manifest.model_dump(mode="json", include={"version", "count", "recall"}) if manifest else {}
+        print_json({"whole": is_whole, **facts, "problems": findings.problems, "notes": findings.notes})
     else:
+        for note in findings.notes:
+            say(f"note: {note}")
+        for problem in findings.problems:
+            complain(problem)
+    if manifest is None or not is_whole:
+        raise typer.Exit(ExitCode.FAILED)
+    if not as_json:
         say(f"version {manifest.version} is whole: {manifest.count} pictures, recall@10 {manifest.recall:.3f}")
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from emotion.errors import ExternalIdTakenError, PictureError, PictureFault, StoreError, StoreWriteError
 from index.catalog import Catalog, CatalogEntry, PictureState, picture_id
 from index.delta import AddedRow, Made, insert_row
-from index.durable import fsync, write_atomic
+from index.durable import fsync, write_atomic, written_to
 from index.embed import Embedder
 from index.gallery import UPLOADS
 from index.store import SnapshotStore
@@ -81,18 +81,15 @@ def add_picture(store: SnapshotStore, new: NewPicture, row: AddedRow, made: Made
         ExternalIdTakenError: another picture has the external id.
         StoreWriteError: the store cannot be written.
     """
-    try:
-        with store.catalog.writing() as connection:
-            known = _entry(store.catalog, connection, new.id)
-            if known is not None and known.state is PictureState.ACTIVE:
-                insert_row(connection, made, row)  # it may be active and yet in no version of this model
-                return Added(known, created=False)
-            _check_external_id(connection, new)
-            _insert(connection, new, _write_upload(store, new))
-            insert_row(connection, made, row)
-            entry = _entry(store.catalog, connection, new.id)
-    except OSError as error:
-        raise StoreWriteError(f"cannot write to the store {store.root}: {error.strerror or error}") from error
+    with written_to(store.root), store.catalog.writing() as connection:
+        known = _entry(store.catalog, connection, new.id)
+        if known is not None and known.state is PictureState.ACTIVE:
+            insert_row(connection, made, row)  # it may be active and yet in no version of this model
+            return Added(known, created=False)
+        _check_external_id(connection, new)
+        _insert(connection, new, _write_upload(store, new))
+        insert_row(connection, made, row)
+        entry = _entry(store.catalog, connection, new.id)
     if entry is None:
         raise StoreError(f"the catalog of {store.root} does not hold the picture that it was given")
     return Added(entry, created=True)
@@ -125,16 +122,13 @@ def erase_files(store: SnapshotStore, *item_ids: str) -> None:
     """
     query = "SELECT id, path FROM pictures WHERE state = 'deleted'"
     chosen = (" AND id IN (SELECT value FROM json_each(?))", json.dumps(item_ids)) if item_ids else ("",)
-    try:
-        with store.catalog.writing() as connection:  # no picture can come back while its file goes
-            for item_id, path in connection.execute(query + chosen[0], chosen[1:]):
-                for file in _kept_files(store, item_id, Path(path)):
-                    file.unlink(missing_ok=True)
-            if not item_ids:
-                for half_written in store.uploads.glob("*/.*.new"):
-                    half_written.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreWriteError(f"cannot remove files from {store.root}: {error.strerror or error}") from error
+    with written_to(store.root), store.catalog.writing() as connection:  # no picture can come back while its file goes
+        for item_id, path in connection.execute(query + chosen[0], chosen[1:]):
+            for file in _kept_files(store, item_id, Path(path)):
+                file.unlink(missing_ok=True)
+        if not item_ids:
+            for half_written in store.uploads.glob("*/.*.new"):
+                half_written.unlink(missing_ok=True)
 
 
 def _kept_files(store: SnapshotStore, item_id: str, path: Path) -> Iterator[Path]:

@@ -14,12 +14,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from emotion.errors import StoreError, StoreWriteError
+from emotion.errors import StoreError, StoreReadError, StoreWriteError
 from index.schema import SCHEMA_VERSION, migrate, read_as_current, schema_of
 
 ID_LENGTH: Final = 32
 _BUSY_TIMEOUT_S = 10.0
 _MAX_IDLE: Final = 8
+_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+RESTORE: Final = "restore it from a backup, as docs/operations.md says"
 
 # What was said of an upload stays: it may have been deleted and added again, with another label, since the scan.
 _UPSERT = """
@@ -95,7 +97,7 @@ class Catalog:
     """
 
     def __init__(self, path: Path, base: Path) -> None:
-        self._path = path
+        self.path = path
         self._base = base
         self._idle: deque[_KeptConnection] | None = None
 
@@ -127,6 +129,17 @@ class Catalog:
         """Ids of the pictures in a state."""
         return frozenset(row["id"] for row in self.select("SELECT id FROM pictures WHERE state = ?", state.value))
 
+    def has_pictures(self) -> bool:
+        """Whether there is any, in whatever state; a store with a snapshot and none has lost its catalog."""
+        return bool(self.select("SELECT 1 FROM pictures LIMIT 1"))
+
+    def why_lost(self) -> str:
+        """What to say of a catalog without pictures beside a snapshot."""
+        return (
+            f"the catalog {self.path} is missing or empty: labels are unknown, and deleted pictures are found again; "
+            f"{RESTORE}, or build the index again: python -m index build"
+        )
+
     def hashed_files(self) -> dict[str, HashedFile]:
         """Path, as stored, to what is known of the file."""
         rows = self.select("SELECT * FROM files")
@@ -157,9 +170,11 @@ class Catalog:
     def select(self, query: str, *parameters: object) -> list[sqlite3.Row]:
         """Rows of any query; none before the first write."""
         try:
-            stat = self._path.stat()
+            stat = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError as error:
+            raise StoreReadError(f"the catalog {self.path} cannot be read: {error.strerror or error}") from error
         if self._idle is None:
             with self._connection() as connection:
                 return connection.execute(query, parameters).fetchall()
@@ -176,7 +191,7 @@ class Catalog:
 
     @contextmanager
     def _connection(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        kind = StoreWriteError if create else StoreError
+        kind = StoreWriteError if create else StoreReadError
         with self._own_errors(kind), closing(self._connect("rwc" if create else "rw")) as connection:
             self._prepare(connection, is_writer=create)
             yield connection
@@ -184,7 +199,7 @@ class Catalog:
     @contextmanager
     def _kept_connection(self, file: tuple[int, int]) -> Iterator[sqlite3.Connection]:
         """One that was left, if it has this very file open, else a new one; left again unless something went wrong."""
-        with self._own_errors(StoreError):
+        with self._own_errors(StoreReadError):
             connection = self._take_idle(file) or self._connect("rw")
             try:
                 is_current = self._prepare(connection, is_writer=False)
@@ -217,7 +232,7 @@ class Catalog:
             idle.append(kept)
 
     def _connect(self, mode: str) -> sqlite3.Connection:
-        uri = f"{self._path.absolute().as_uri()}?mode={mode}"
+        uri = f"{self.path.absolute().as_uri()}?mode={mode}"
         # Of several threads, but never of two at a time.
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
         connection.row_factory = sqlite3.Row
@@ -228,14 +243,19 @@ class Catalog:
         try:
             yield
         except sqlite3.Error as error:
-            raise kind(f"the catalog {self._path} cannot be used: {error}") from error
+            # What says that the file is damaged says so of reading, whatever was to be done. Python's own complaint
+            # of text that is not UTF-8 has no code.
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+            is_damaged = code in _DAMAGED or self.path.is_dir()
+            message = f"the catalog {self.path} cannot be used: {error}"
+            raise (StoreReadError(f"{message}; {RESTORE}") if is_damaged else kind(message)) from error
 
     def _prepare(self, connection: sqlite3.Connection, *, is_writer: bool) -> bool:
         """Make it fit to be used; whether it has the current schema by itself."""
         version = schema_of(connection)
         if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"the catalog {self._path} has schema {version}; this version reads schema {SCHEMA_VERSION}"
+            raise StoreReadError(
+                f"the catalog {self.path} has schema {version}; this version reads schema {SCHEMA_VERSION}"
             )
         if is_writer:
             connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk, whatever the library's default
@@ -247,12 +267,24 @@ class Catalog:
         return True
 
     def entry(self, row: sqlite3.Row) -> CatalogEntry:
-        """A row of `pictures` as what it means."""
+        """A row of `pictures` as what it means; raises StoreReadError for one that is damaged."""
         fields: dict[str, Any] = dict(row)
-        fields["path"] = self._base / row["path"]
-        fields["metadata"] = json.loads(row["metadata"])
-        fields["state"] = PictureState(row["state"])
+        try:
+            fields["path"] = self._base / row["path"]
+            fields["metadata"] = _texts(json.loads(row["metadata"]))
+            fields["state"] = PictureState(row["state"])
+        except (ValueError, TypeError, RecursionError) as error:
+            raise StoreReadError(
+                f"the catalog {self.path} is damaged at picture {row['id']!r}: {error}; restore it from a backup, or "
+                "take that picture out and add it again: python -m index remove ID"
+            ) from error
         return CatalogEntry(**fields)
+
+
+def _texts(content: Any) -> dict[str, str]:
+    if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
+        raise ValueError("the metadata are no object of texts")
+    return content
 
 
 def _row(entry: CatalogEntry) -> tuple[object, ...]:

@@ -175,7 +175,7 @@ class DeltaReader:
         """Everything added so far; the same object while nothing was."""
         read = read_rows(self._catalog, self._made, self._last)
         self._last = read.last
-        self.damaged |= frozenset(read.damaged)
+        self.damaged |= {item_id for item_id in read.damaged if not self._in_snapshot(item_id)}
         news = {row.id: row for row in read.rows if row.id not in self._rows_by_id and not self._in_snapshot(row.id)}
         if news:
             self._extend(gallery_rows(list(news.values()), self._made))
@@ -207,6 +207,8 @@ def _grown(rows: np.ndarray, capacity: int) -> np.ndarray:
 
 def _decoded(row: sqlite3.Row, made: Made) -> AddedRow | None:
     vector, probabilities = row["vector"], row["probabilities"]
+    if not (isinstance(row["id"], str) and isinstance(vector, bytes) and isinstance(probabilities, bytes)):
+        return None  # in SQLite a damaged byte can change a value's type
     sizes = (len(vector), len(probabilities))
     if sizes != (4 * made.dim, 4 * made.n_emotions) or _checksum(row["id"], vector, probabilities) != row["checksum"]:
         return None

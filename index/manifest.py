@@ -14,6 +14,8 @@ from index.spec import IndexSpec
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "manifest.json"
+WAY_OUT: Final = "build the index again, or go back a version: python -m index rollback"
+"""What helps where a file of a snapshot is damaged."""
 
 
 class Identity(Protocol):
@@ -105,9 +107,9 @@ def read_manifest(folder: Path) -> SnapshotManifest:
     try:
         manifest = SnapshotManifest.model_validate(content)
     except ValidationError as error:
-        raise SnapshotCorruptError(f"{file} is damaged: {error}") from error
+        raise SnapshotCorruptError(f"{file} is damaged: {error}; {WAY_OUT}") from error
     if not manifest.is_intact():
-        raise SnapshotCorruptError(f"{file} is damaged: its checksum does not fit its content")
+        raise SnapshotCorruptError(f"{file} is damaged: its checksum does not fit its content; {WAY_OUT}")
     return manifest
 
 
@@ -127,9 +129,9 @@ def _read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_bytes())
     except OSError as error:
-        raise SnapshotCorruptError(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise SnapshotCorruptError(f"{file} is damaged: {error}") from error
+        raise SnapshotCorruptError(f"{file} cannot be read: {error.strerror}; {WAY_OUT}") from error
+    except (ValueError, RecursionError) as error:
+        raise SnapshotCorruptError(f"{file} is damaged: {error}; {WAY_OUT}") from error
     if not isinstance(content, dict):
-        raise SnapshotCorruptError(f"{file} is damaged: not a JSON object")
+        raise SnapshotCorruptError(f"{file} is damaged: not a JSON object; {WAY_OUT}")
     return content

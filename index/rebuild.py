@@ -13,6 +13,7 @@ from emotion.runtime import Device
 from index.catalog import CatalogEntry, PictureState
 from index.compact import tidy
 from index.delta import gallery_rows, read_rows
+from index.durable import in_words
 from index.embed import BATCH_SIZE, Embedder, embed_pictures, made_with
 from index.gallery import GalleryRoot, StoreConfig, find_pictures
 from index.journal import Journal
@@ -70,7 +71,7 @@ def rebuild(
             config = _config(store, root, kind, recall)
             return _Build(store, embedder, config, device, batch_size, on_progress).run()
         except OSError as error:
-            raise StoreError(f"cannot build the index in {store.root}: {error}") from error
+            raise StoreError(f"cannot build the index in {store.root}: {in_words(error)}") from error
 
 
 def _config(

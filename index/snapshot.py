@@ -1,5 +1,6 @@
 """One immutable snapshot: writing its folder, reading it back, and not trusting it until it proved whole."""
 
+import errno
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +15,12 @@ from jaxtyping import Int64
 
 from emotion.arrays import Embeddings, ProbabilityRows
 from emotion.bundle import file_sha256
-from emotion.errors import SnapshotCorruptError, StoreError
+from emotion.errors import SnapshotCorruptError, StoreError, StoreReadError
 from emotion.runtime import Device
 from index.device import to_device
 from index.digest import gentle_sha256
 from index.durable import fsync
-from index.manifest import MANIFEST_NAME, BuildCounts, SnapshotManifest, read_manifest, write_manifest
+from index.manifest import MANIFEST_NAME, WAY_OUT, BuildCounts, SnapshotManifest, read_manifest, write_manifest
 from index.plan import plan_index
 from index.recall import RecallProbe, measure_recall
 from index.rows import GalleryRows, PictureIds, encode_ids
@@ -31,6 +32,8 @@ IDS: Final = "ids.npy"
 PROBABILITIES: Final = "probabilities.npy"
 INDEX: Final = "index.faiss"
 FILES: Final = (VECTORS, IDS, PROBABILITIES, INDEX)
+_OF_THE_SYSTEM: Final = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing against the file: another build would not help."""
 RECALL_SLACK: Final = 0.005
 """An approximate index may lose this much between machines: another processor rounds some distances differently."""
 
@@ -90,7 +93,7 @@ def write_snapshot(folder: Path, draft: SnapshotDraft, version: str) -> Snapshot
     np.save(folder / VECTORS, rows.vectors.astype(np.float32, copy=False))
     np.save(folder / IDS, encode_ids(rows.ids))
     np.save(folder / PROBABILITIES, rows.probabilities.astype(np.float32, copy=False))
-    faiss.write_index(index, str(folder / INDEX))
+    _write_index(index, folder / INDEX)
     manifest = SnapshotManifest(
         version=version,
         created=datetime.now(UTC),
@@ -124,7 +127,7 @@ def read_snapshot(folder: Path, device: Device = Device.AUTO, *, gently: bool = 
         RuntimeUnavailableError: the device is not there.
     """
     manifest = read_manifest(folder)
-    _check_files(folder, manifest, gentle_sha256 if gently else file_sha256)
+    check_files(folder, manifest, gentle_sha256 if gently else file_sha256)
     vectors = _load(folder / VECTORS, lambda file: np.load(file, mmap_mode="r", allow_pickle=False))
     probabilities = _load(folder / PROBABILITIES, lambda file: np.load(file, mmap_mode="r", allow_pickle=False))
     ids = _load(folder / IDS, lambda file: PictureIds(np.load(file, allow_pickle=False)))
@@ -146,9 +149,15 @@ def verify_snapshot(folder: Path) -> SnapshotManifest:
     if recall < snapshot.manifest.recall - slack:
         raise SnapshotCorruptError(
             f"{folder / INDEX} finds {recall:.3f} of the true neighbours, "
-            f"{snapshot.manifest.recall:.3f} when it was built; build the index again"
+            f"{snapshot.manifest.recall:.3f} when it was built; {WAY_OUT}"
         )
     return snapshot.manifest
+
+
+def _write_index(index: Any, file: Path) -> None:
+    """Through Python's stream: FAISS by itself does not say that the last bytes found no room."""
+    with file.open("wb") as stream:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(stream.write))  # type: ignore[attr-defined]
 
 
 def _check_rows(rows: GalleryRows) -> None:
@@ -158,25 +167,27 @@ def _check_rows(rows: GalleryRows) -> None:
         raise StoreError("a snapshot's vectors and probabilities must be finite: no distance to NaN can be ordered")
 
 
-def _check_files(folder: Path, manifest: SnapshotManifest, digest: Callable[[Path], str]) -> None:
+def check_files(folder: Path, manifest: SnapshotManifest, digest: Callable[[Path], str] = file_sha256) -> None:
+    """Compare every file with its hash; raises SnapshotCorruptError naming the first that differs."""
     if set(manifest.files) != set(FILES):
-        raise SnapshotCorruptError(f"{folder / MANIFEST_NAME} lists other files than {', '.join(FILES)}")
+        raise SnapshotCorruptError(f"{folder / MANIFEST_NAME} lists other files than {', '.join(FILES)}; {WAY_OUT}")
     for name, expected in manifest.files.items():
         if _load(folder / name, digest) != expected:
-            raise SnapshotCorruptError(
-                f"{folder / name} differs from its recorded hash; build the index again or roll back"
-            )
+            raise SnapshotCorruptError(f"{folder / name} differs from its recorded hash; {WAY_OUT}")
 
 
 def _load(file: Path, read: Callable[[Path], Any]) -> Any:
     try:
         return read(file)
     except FileNotFoundError as error:
-        raise SnapshotCorruptError(f"{file} is missing; build the index again or roll back") from error
-    except (OSError, ValueError, RuntimeError) as error:
-        raise SnapshotCorruptError(f"{file} cannot be read: {error}") from error
+        raise SnapshotCorruptError(f"{file} is missing; {WAY_OUT}") from error
+    except OSError as error:
+        kind, then = (StoreReadError, "") if error.errno in _OF_THE_SYSTEM else (SnapshotCorruptError, f"; {WAY_OUT}")
+        raise kind(f"{file} cannot be read: {error.strerror or error}{then}") from error
+    except (ValueError, RuntimeError) as error:
+        raise SnapshotCorruptError(f"{file} cannot be read: {error}; {WAY_OUT}") from error
 
 
 def _expect(file: Path, found: object, expected: object) -> None:
     if found != expected:
-        raise SnapshotCorruptError(f"{file} holds {found}, not {expected} as the manifest says")
+        raise SnapshotCorruptError(f"{file} holds {found}, not {expected} as the manifest says; {WAY_OUT}")

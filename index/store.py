@@ -17,18 +17,19 @@ from typing import Final
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from emotion.errors import SnapshotCorruptError, StoreError, StoreLockedError, StoreMissingError
+from emotion.errors import SnapshotCorruptError, StoreError, StoreLockedError, StoreMissingError, StoreReadError
 from emotion.runtime import Device
 from index.catalog import Catalog
-from index.durable import fsync, write_atomic
+from index.durable import fsync, write_atomic, written_to
 from index.gallery import UPLOADS, StoreConfig
-from index.manifest import SnapshotManifest, read_manifest
+from index.manifest import WAY_OUT, SnapshotManifest, read_manifest
 from index.snapshot import Snapshot, SnapshotDraft, read_snapshot, verify_snapshot, write_snapshot
 
 CURRENT: Final = "CURRENT"
 LOCK_TIMEOUT_S: Final = 1.0
 KEEP_VERSIONS: Final = 3
 _STAGING_PREFIX = ".staging-"
+_ROLLBACK = "python -m index rollback"
 _VERSION_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 _VERSION = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 
@@ -64,7 +65,12 @@ class SnapshotStore:
                 f"python -m index build --bundle BUNDLE --gallery FOLDER_OR_MANIFEST --store {self.root}"
             ) from error
         except ValidationError as error:
-            raise StoreError(f"{self._config_file} is not valid: {error}") from error
+            raise StoreError(
+                f"{self._config_file} is not valid: {error}; write it again: "
+                f"python -m index build --bundle BUNDLE --gallery FOLDER_OR_MANIFEST --store {self.root}"
+            ) from error
+        except OSError as error:
+            raise StoreReadError(f"{self._config_file} cannot be read: {error.strerror or error}") from error
 
     def write_config(self, config: StoreConfig) -> None:
         """Set the gallery and the kind of index."""
@@ -77,16 +83,22 @@ class SnapshotStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StoreError(f"the store {self.root} cannot be read: {error.strerror}") from error
+            message = f"{self.root / CURRENT} cannot be read: {error.strerror}"
+            if isinstance(error, IsADirectoryError):
+                message += f"; remove it, and publish the newest version: {_ROLLBACK}"
+            raise StoreReadError(message) from error
         if not _VERSION.fullmatch(version):
-            raise SnapshotCorruptError(f"{self.root / CURRENT} is damaged; build the index again")
+            raise SnapshotCorruptError(f"{self.root / CURRENT} is damaged; publish the newest version: {_ROLLBACK}")
         return version
 
     def versions(self) -> list[str]:
         """All versions on disk, oldest first."""
-        if not self.snapshots.is_dir():
+        try:
+            return sorted(folder.name for folder in self.snapshots.iterdir() if _VERSION.fullmatch(folder.name))
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(folder.name for folder in self.snapshots.iterdir() if _VERSION.fullmatch(folder.name))
+        except OSError as error:
+            raise StoreReadError(f"{self.snapshots} cannot be read: {error.strerror}") from error
 
     def manifest(self, version: str | None = None) -> SnapshotManifest:
         """Facts of a version, by default the published one, without loading it."""
@@ -118,16 +130,16 @@ class SnapshotStore:
 
         Raises:
             StoreLockedError: another process writes for longer than the timeout.
+            StoreWriteError: the store cannot be written.
         """
-        try:
+        with written_to(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=timeout_s)
-        except Timeout as error:
-            raise StoreLockedError(
-                f"another process is writing to {self.root}; wait until its build has ended and try again"
-            ) from error
-        except OSError as error:
-            raise StoreError(f"cannot write to the store {self.root}: {error.strerror or error}") from error
+            try:
+                self._lock.acquire(timeout=timeout_s)
+            except Timeout as error:
+                raise StoreLockedError(
+                    f"another process is writing to {self.root}; wait until its build has ended and try again"
+                ) from error
         try:
             if self._lock.lock_counter == 1:
                 self._sweep()
@@ -136,34 +148,51 @@ class SnapshotStore:
             self._lock.release()
 
     def stage(self, draft: SnapshotDraft) -> StagedSnapshot:
-        """Write and verify a snapshot that nobody sees yet; call it inside writer_lock."""
-        self.snapshots.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=_STAGING_PREFIX, dir=self.snapshots))
-        folder.chmod(0o755)
-        write_snapshot(folder, draft, self._next_version())
-        return StagedSnapshot(folder, verify_snapshot(folder))
+        """Write and verify a snapshot that nobody sees yet; call it inside writer_lock. What fails leaves nothing."""
+        with written_to(self.root):
+            self.snapshots.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=_STAGING_PREFIX, dir=self.snapshots))
+        try:
+            with written_to(self.root):
+                folder.chmod(0o755)
+                write_snapshot(folder, draft, self._next_version())
+            return StagedSnapshot(folder, verify_snapshot(folder))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)  # at once: it may be what fills the disk
+            raise
 
     def publish(self, staged: StagedSnapshot) -> None:
         """Make a staged snapshot the live one; call it inside writer_lock."""
         version = staged.manifest.version
-        staged.folder.rename(self.snapshots / version)
-        fsync(self.snapshots)
-        self._point_to(version)
+        with written_to(self.root):
+            staged.folder.rename(self.snapshots / version)
+            fsync(self.snapshots)
+            self._point_to(version)
 
     def rollback(self) -> SnapshotManifest:
-        """Publish the version before the current one again, after verifying it.
+        """Publish the version before the current one again, after verifying it; the newest where CURRENT was lost.
 
         The catalog is not rolled back: a picture deleted since then stays deleted, and one added since then stays,
         because the delta keeps it as long as there is a version without it.
         """
         with self.writer_lock():
-            current = self.current_version()
-            earlier = [version for version in self.versions() if current is not None and version < current]
-            if not earlier:
-                raise StoreMissingError(f"the store {self.root} has no version before {current} to roll back to")
-            manifest = self.verify(earlier[-1])
-            self._point_to(earlier[-1])
+            version = self.version_before()
+            manifest = self.verify(version)
+            with written_to(self.root):
+                self._point_to(version)
             return manifest
+
+    def version_before(self) -> str:
+        """What a rollback leads to; raises StoreMissingError when there is none."""
+        versions = self.versions()
+        try:
+            current = self.current_version()
+        except SnapshotCorruptError:
+            current = None
+        earlier = [version for version in versions if current not in versions or version < str(current)]
+        if not earlier:
+            raise StoreMissingError(f"the store {self.root} has no version before {current} to roll back to")
+        return earlier[-1]
 
     def prune(self, keep: int = KEEP_VERSIONS) -> list[str]:
         """Remove all but the newest versions, never the published one; returns what was removed."""
@@ -172,12 +201,15 @@ class SnapshotStore:
         with self.writer_lock():
             kept = {*self.versions()[-keep:], self.current_version()}
             doomed = [version for version in self.versions() if version not in kept]
-            for version in doomed:
-                shutil.rmtree(self.snapshots / version)
+            with written_to(self.root):
+                for version in doomed:
+                    shutil.rmtree(self.snapshots / version)
             return doomed
 
     def _published(self) -> str:
         version = self.current_version()
+        if version is None and self.versions():
+            raise SnapshotCorruptError(f"{self.root / CURRENT} is missing; publish the newest version: {_ROLLBACK}")
         if version is None:
             raise StoreMissingError(
                 f"the store {self.root} holds no index yet; build one: "
@@ -189,7 +221,7 @@ class SnapshotStore:
         version = version or self._published()
         folder = self.snapshots / version
         if not _VERSION.fullmatch(version) or not folder.is_dir():
-            raise SnapshotCorruptError(f"snapshot {version} is missing from {self.snapshots}")
+            raise SnapshotCorruptError(f"snapshot {version} is missing from {self.snapshots}; {WAY_OUT}")
         return folder
 
     def _point_to(self, version: str) -> None:
@@ -204,5 +236,6 @@ class SnapshotStore:
         return now.strftime(_VERSION_FORMAT)
 
     def _sweep(self) -> None:
-        for folder in self.snapshots.glob(f"{_STAGING_PREFIX}*"):
-            shutil.rmtree(folder)
+        with written_to(self.root):
+            for folder in self.snapshots.glob(f"{_STAGING_PREFIX}*"):
+                shutil.rmtree(folder)

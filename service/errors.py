@@ -12,8 +12,10 @@ from emotion.errors import (
     PictureError,
     PictureFault,
     QueryError,
+    SnapshotCorruptError,
     SnapshotMismatchError,
     StoreLockedError,
+    StoreReadError,
     StoreWriteError,
 )
 
@@ -134,6 +136,12 @@ TABLE: Final[Mapping[type[FeelalikeError] | PictureFault, Answer]] = {
     NotReadyError: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", "Not ready", {"Retry-After": "5"}),
     StoreWriteError: Answer(
         HTTPStatus.SERVICE_UNAVAILABLE, "store_not_writable", "Cannot be stored", {"Retry-After": "30"}
+    ),
+    StoreReadError: Answer(
+        HTTPStatus.SERVICE_UNAVAILABLE, "store_not_readable", "Gallery cannot be read", {"Retry-After": "30"}
+    ),
+    SnapshotCorruptError: Answer(
+        HTTPStatus.SERVICE_UNAVAILABLE, "index_damaged", "Index damaged", {"Retry-After": "30"}
     ),
     DeviceMemoryError: Answer(
         HTTPStatus.SERVICE_UNAVAILABLE, "device_out_of_memory", "GPU out of memory", {"Retry-After": "1"}

@@ -1,14 +1,16 @@
 """The gallery's pictures as files: originals proved to be what the id says, and thumbnails kept on disk."""
 
 import contextlib
+import errno
 import os
 import tempfile
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from emotion.bundle import file_sha256
-from emotion.errors import PictureError
+from emotion.errors import PictureError, StoreReadError
 from emotion.images import DEFAULT_LIMITS, decode, read_picture_bytes
 from index.catalog import CatalogEntry, PictureState, picture_id
 from index.store import SnapshotStore
@@ -17,7 +19,9 @@ from service.errors import ImageFileMissingError, UnknownImageError
 THUMBNAIL_PX: Final = 256
 THUMBNAIL_TYPE: Final = "image/jpeg"
 _QUALITY = 82
+_SEAL = b"crc:"
 _HEAD_BYTES = 12
+_OF_THE_MOMENT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class Original(NamedTuple):
@@ -40,12 +44,15 @@ class GalleryFiles:
         Raises:
             UnknownImageError: no such picture, or it was deleted.
             ImageFileMissingError: the file has vanished, or holds something else now.
+            StoreReadError: no file can be opened now.
         """
         entry = self._entry(item_id)
         try:
             media_type = _media_type(entry.path)
             unchanged = _holds(entry)
         except OSError as error:
+            if error.errno in _OF_THE_MOMENT:
+                raise StoreReadError(f"the original cannot be opened now: {error.strerror}") from error
             raise ImageFileMissingError("the original of this picture is not there any more") from error
         if media_type is None or not unchanged:
             raise ImageFileMissingError("the file of this picture was changed after the index was built")
@@ -56,12 +63,12 @@ class GalleryFiles:
         self._entry(item_id)
         # The catalog knows the id, so it is hex and no path.
         kept = self._thumbnails / f"{item_id}.jpg"
-        try:
-            return kept.read_bytes()
-        except OSError:
-            content = _thumbnail(self.original(item_id).path)
+        with contextlib.suppress(OSError):
+            if (whole := unsealed(kept.read_bytes())) is not None:
+                return whole
+        content = _thumbnail(self.original(item_id).path)
         with contextlib.suppress(OSError):  # a read-only or full store costs time at the next request, no more
-            _write(kept, content)
+            _write(kept, sealed(content))
         return content
 
     def _entry(self, item_id: str) -> CatalogEntry:
@@ -69,6 +76,20 @@ class GalleryFiles:
         if entry is None or entry.state is PictureState.DELETED:
             raise UnknownImageError("no picture of the gallery has this id")
         return entry
+
+
+def sealed(content: bytes) -> bytes:
+    """A thumbnail as it is kept: behind the JPEG, which ends by itself, its checksum."""
+    return content + _SEAL + zlib.crc32(content).to_bytes(4, "big")
+
+
+def unsealed(kept: bytes) -> bytes | None:
+    """The thumbnail, or None of a damaged one: the disk was full, the power failed, a byte was changed."""
+    content, seal, checksum = kept[:-8], kept[-8:-4], kept[-4:]
+    if seal == _SEAL:
+        return content if zlib.crc32(content).to_bytes(4, "big") == checksum else None
+    # Those of earlier versions have none.
+    return kept if kept.startswith(b"\xff\xd8\xff") and kept.endswith(b"\xff\xd9") else None
 
 
 def _thumbnail(file: Path) -> bytes:

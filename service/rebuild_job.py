@@ -133,15 +133,7 @@ class RebuildJobs:
 
     async def _build(self, job: Job) -> None:
         """Run the process to its end; raises RebuildFailedError unless it published."""
-        process = self._process = await asyncio.create_subprocess_exec(
-            *self._commands[job.kind],
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=_LINE_LIMIT_BYTES,
-            # A traceback belongs into this service's log, not into a file that only the other process knows.
-            env={name: value for name, value in os.environ.items() if name not in _TOKENS} | {DEBUG_VARIABLE: "1"},
-        )
+        process = self._process = await self._launched(job)
         _be_nice(process.pid)
         job.start()
         try:
@@ -161,6 +153,20 @@ class RebuildJobs:
             job.counts, job.index_version = last["counts"], last["version"]
             return
         raise RebuildFailedError(last.get("error") or complaints or f"the build ended with exit code {code}")
+
+    async def _launched(self, job: Job) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._commands[job.kind],
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=_LINE_LIMIT_BYTES,
+                # A traceback belongs into this service's log, not into a file that only the other process knows.
+                env={name: value for name, value in os.environ.items() if name not in _TOKENS} | {DEBUG_VARIABLE: "1"},
+            )
+        except OSError as error:
+            raise RebuildFailedError(f"the build cannot be started: {error.strerror or error}") from error
 
     async def _stop(self, process: asyncio.subprocess.Process) -> None:
         """SIGTERM, so that the build keeps what it has embedded; SIGKILL if it does not listen."""

@@ -8,7 +8,7 @@ import logging
 import time
 from typing import Final, NamedTuple
 
-from emotion.errors import FeelalikeError, SnapshotMismatchError
+from emotion.errors import FeelalikeError, SnapshotMismatchError, StoreReadError
 from emotion.runtime import Device
 from index.delta import DeltaReader
 from index.manifest import Identity, SnapshotManifest, check_matches
@@ -47,8 +47,11 @@ def load_matching(store: SnapshotStore, model: Identity, device: Device, *, gent
     Raises:
         SnapshotMismatchError: another model made it; found from the manifest, before the vectors are read.
         StoreMissingError, SnapshotCorruptError: there is none, or it is damaged.
+        StoreReadError: the catalog that belongs to it is lost or cannot be read.
     """
     check_fits(store.manifest(), model)
+    if not store.catalog.has_pictures():
+        raise StoreReadError(store.catalog.why_lost())
     snapshot = store.load(device=device, gently=gently)
     check_fits(snapshot.manifest, model)  # another one may have been published in between
     return snapshot
@@ -84,6 +87,8 @@ class LiveSnapshot:
         self._metrics = metrics
         self._live: _Live | None = None
         self._refusal: Refusal | None = None
+        self._trouble: str | None = None
+        self._loss: str | None = None
         self._seen: _Signature | None = None
         self._retry_at = float("inf")
         self._one_at_a_time = asyncio.Lock()
@@ -106,6 +111,16 @@ class LiveSnapshot:
         """Added pictures whose numbers in the catalog are damaged."""
         return self._live.added.damaged if self._live else frozenset()
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the catalog cannot be read, without which no search is answered; None while it can."""
+        return self._trouble
+
+    @property
+    def loss(self) -> str | None:
+        """That the catalog has vanished beneath the live snapshot, which is searched on without it; None otherwise."""
+        return self._loss
+
     def require(self) -> Searchable:
         """The live gallery; raises NotReadyError when there is none."""
         if self._live is None:
@@ -122,6 +137,12 @@ class LiveSnapshot:
             try:
                 await self.refresh()
                 await self.see_added()
+                self._loss = await asyncio.to_thread(self._why_lost)
+                self._trouble = None
+            except StoreReadError as error:
+                if self._trouble != str(error):  # said once, not at every look
+                    _log.error("%s", error)
+                self._trouble = str(error)
             except Exception:
                 # Whatever it is, the live snapshot stays good and the next look may succeed.
                 _log.exception("cannot follow the index")
@@ -196,6 +217,11 @@ class LiveSnapshot:
             _log.error("index version=%s refused, version=%s stays live: %s", refusal.version, live, refusal.reason)
             self._metrics.snapshot_refused()
         self._refusal = refusal
+
+    def _why_lost(self) -> str | None:
+        if self._live is None or self._store.catalog.has_pictures():
+            return None
+        return self._store.catalog.why_lost()
 
     def _signature(self) -> _Signature | None:
         """Changes whenever CURRENT is replaced; cheaper than reading it."""

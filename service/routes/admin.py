@@ -74,11 +74,8 @@ def _roll_back(parts: Services) -> SnapshotManifest:
     """Roll back, unless the version before is one that this service would refuse."""
     store = parts.store
     with store.writer_lock():
-        current = store.current_version()
-        earlier = [version for version in store.versions() if current is not None and version < current]
-        if earlier:
-            check_fits(store.manifest(earlier[-1]), parts.predictor)
         try:
+            check_fits(store.manifest(store.version_before()), parts.predictor)
             return store.rollback()
         except StoreMissingError as error:
             raise NothingToRollBackError(str(error)) from error

@@ -40,9 +40,13 @@ async def readyz(parts: ServicesDep) -> Ready:
         raise DeviceLostError(failure)
     current, refusal = parts.live.current, parts.live.refusal
     reasons = [] if parts.lane.is_alive else ["the model is not running"]
+    if parts.live.trouble:
+        reasons.append(parts.live.trouble)
     if current is None or reasons:
         raise NotReadyError("; ".join(reasons or [parts.live.why_missing()]))
     warnings = [f"index version {refusal.version} was refused: {refusal.reason}"] if refusal else []
+    if parts.live.loss:
+        warnings.append(parts.live.loss)
     if parts.live.damaged:
         warnings.append(f"{len(parts.live.damaged)} added pictures are damaged in the catalog; rebuild the index")
     manifest = current.manifest
