@@ -28,8 +28,10 @@ def load_config(source: str, overrides: list[str] | None = None) -> TrainingConf
     if not path.is_file():
         raise ConfigError(f"no preset or file {source!r}; presets: {', '.join(preset_names())}")
     try:
-        tree = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+        tree = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and TOMLDecodeError are ValueErrors
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     for override in overrides or []:
         _apply(tree, override)
@@ -55,7 +57,7 @@ def _apply(tree: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {override}: {section!r} is a value, not a section")
     try:
         tree[last] = tomllib.loads(f"v = {value}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         tree[last] = value.strip()
 
 

@@ -17,7 +17,7 @@ def read_json(path: Path, *keys: str) -> dict[str, Any]:
     """An object with these keys at least; raises DataError naming the file to delete where it is none."""
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read ({error}); delete it to have it made again") from error
     if not isinstance(content, dict) or not content.keys() >= set(keys):
         raise DataError(f"{path} is damaged: it has not {', '.join(keys)}; delete it to have it made again")
