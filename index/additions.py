@@ -81,15 +81,19 @@ def add_picture(store: SnapshotStore, new: NewPicture, row: AddedRow, made: Made
         ExternalIdTakenError: another picture has the external id.
         StoreWriteError: the store cannot be written.
     """
-    with written_to(store.root), store.catalog.writing() as connection:
-        known = _entry(store.catalog, connection, new.id)
-        if known is not None and known.state is PictureState.ACTIVE:
-            insert_row(connection, made, row)  # it may be active and yet in no version of this model
-            return Added(known, created=False)
-        _check_external_id(connection, new)
-        _insert(connection, new, _write_upload(store, new))
-        insert_row(connection, made, row)
-        entry = _entry(store.catalog, connection, new.id)
+    try:
+        with written_to(store.root), store.catalog.writing() as connection:
+            known = _entry(store.catalog, connection, new.id)
+            if known is not None and known.state is PictureState.ACTIVE:
+                insert_row(connection, made, row)  # it may be active and yet in no version of this model
+                return Added(known, created=False)
+            _check_external_id(connection, new)
+            _insert(connection, new, _write_upload(store, new))
+            insert_row(connection, made, row)
+            entry = _entry(store.catalog, connection, new.id)
+    except StoreWriteError:
+        _withdraw(store, new.id)
+        raise
     if entry is None:
         raise StoreError(f"the catalog of {store.root} does not hold the picture that it was given")
     return Added(entry, created=True)
@@ -129,6 +133,15 @@ def erase_files(store: SnapshotStore, *item_ids: str) -> None:
         if not item_ids:
             for half_written in store.uploads.glob("*/.*.new"):
                 half_written.unlink(missing_ok=True)
+
+
+def _withdraw(store: SnapshotStore, item_id: str) -> None:
+    """Remove the file of a picture for which the catalog found no room: it may be what fills the disk."""
+    with contextlib.suppress(StoreError, OSError), store.catalog.writing() as connection:
+        entry = _entry(store.catalog, connection, item_id)
+        if entry is None or entry.state is PictureState.DELETED:
+            for _, suffix in _SIGNATURES:
+                (store.uploads / item_id[:2] / (item_id + suffix)).unlink(missing_ok=True)
 
 
 def _kept_files(store: SnapshotStore, item_id: str, path: Path) -> Iterator[Path]:
