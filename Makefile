@@ -10,9 +10,10 @@ ALTERNATIVES_VENV := .venv-alternatives
 AUDIT_VENV := .venv-audit
 ONLY ?=
 MISSING ?=
+MINUTES ?= 20
 DATA ?=
 
-.PHONY: demo test test-slow check bench audit clean help
+.PHONY: demo test test-slow soak check bench audit clean help
 
 help: ## Show these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +26,9 @@ test: $(VENV)/.installed ## Run the tests
 
 test-slow: $(VENV)/.installed ## Run the slow tests too: minutes, and real photos and weights where FEELALIKE_TEST_DATA and _WEIGHTS name them
 	$(BIN)/pytest -m "slow or not slow"
+
+soak: $(VENV)/.installed ## Everything at once against a real service, with kill -9, for MINUTES=20; nothing may be lost or grow
+	PYTHONPATH=.:tests $(BIN)/python tests/soak.py --minutes $(MINUTES)
 
 check: $(VENV)/.installed ## Lint, types, import contracts, Dockerfile
 	$(BIN)/ruff check .
