@@ -12,6 +12,7 @@ import sys
 import tempfile
 import textwrap
 import traceback
+import warnings
 from collections.abc import Mapping
 from enum import IntEnum
 from pathlib import Path
@@ -135,6 +136,8 @@ def run(app: typer.Typer) -> None:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
+    # Pillow warns of odd metadata, each time in other words. Python keeps every warning that it has shown, for ever.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     debug = wants_debug(sys.argv, os.environ)
     # -h as an option of its own would take a column in every help.
     arguments = ["--help" if word == "-h" else word for word in sys.argv[1:] if word != DEBUG_FLAG]

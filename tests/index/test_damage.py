@@ -126,6 +126,25 @@ def test_a_flipped_bit_in_the_catalog_loses_no_picture_silently(store, whole, po
     assert found == before or "catalog" in "".join(audit(store).problems)
 
 
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_journal_of_a_killed_process_loses_no_picture_silently(store, predictor, tmp_path, damage):
+    """What was committed last is in catalog.sqlite-wal until somebody folds it in; SQLite drops what does not fit."""
+    new = NewPicture(encoded(60))
+    with store.catalog.kept_open():
+        store.catalog.count()
+        add(store, predictor, new)
+        shutil.copytree(store.root, tmp_path / "killed")
+    killed = SnapshotStore(tmp_path / "killed")
+    (killed.root / "catalog.sqlite-shm").unlink()
+    DAMAGES[damage](killed.root / "catalog.sqlite-wal")
+    findings = audit(killed)
+    try:
+        is_found = new.id in killed.catalog.ids(PictureState.ACTIVE)
+    except StoreError:
+        is_found = False
+    assert is_found or f"{new.id}.png; who posted them" in "".join(findings.notes) or findings.problems
+
+
 def test_a_whole_store_has_no_findings(store, predictor):
     assert audit(store).problems == audit(store).notes == []
     rebuild(store, predictor)
