@@ -5,6 +5,7 @@ that was deleted on purpose must not come back with the next scan.
 """
 
 import json
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -207,9 +208,9 @@ class Catalog:
             except BaseException:
                 connection.close()
                 raise
-            if is_current:
+            if is_current and not self._is_frozen():
                 self._leave(_KeptConnection(file, connection))
-            else:  # it sees schema 1 dressed up, and would go on so after somebody has migrated it
+            else:  # it sees schema 1 dressed up, or a frozen file, and would go on so when that is over
                 connection.close()
 
     def _take_idle(self, file: tuple[int, int]) -> sqlite3.Connection | None:
@@ -232,11 +233,16 @@ class Catalog:
             idle.append(kept)
 
     def _connect(self, mode: str) -> sqlite3.Connection:
-        uri = f"{self.path.absolute().as_uri()}?mode={mode}"
+        options = "mode=ro&immutable=1" if mode == "rw" and self._is_frozen() else f"mode={mode}"
+        uri = f"{self.path.absolute().as_uri()}?{options}"
         # Of several threads, but never of two at a time.
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         return connection
+
+    def _is_frozen(self) -> bool:
+        """Whether this process cannot write beside the file, and nobody else does: SQLite then needs to be told so."""
+        return not os.access(self.path.parent, os.W_OK) and not self.path.with_name(f"{self.path.name}-wal").exists()
 
     @contextmanager
     def _own_errors(self, kind: type[StoreError]) -> Iterator[None]:

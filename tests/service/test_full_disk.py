@@ -142,10 +142,10 @@ def read_only(store) -> Iterator[None]:
         file.chmod(0o555 if file.is_dir() else 0o444)
     is_root = os.geteuid() == 0
     if is_root:
-        os.seteuid(65534)
+        os.setresuid(65534, 65534, 0)
     yield
     if is_root:
-        os.seteuid(0)
+        os.setresuid(0, 0, 0)
     for file in everything:
         file.chmod(0o755 if file.is_dir() else 0o644)
 
@@ -160,3 +160,13 @@ def test_a_store_that_must_not_be_written(client, store, auth, problem, request)
     for change in CHANGES.values():
         with pytest.raises(StoreError, match=r"cannot write|cannot be used|no version before"):
             change(store, client.app.state.services.predictor)
+
+
+def test_a_service_starts_on_a_store_that_must_not_be_written(store, serve, request):
+    request.getfixturevalue("read_only")
+    client = serve()
+    assert client.get("/readyz").json()["warnings"] == []
+    results = client.post("/search", params={"k": 20}, content=encoded(3)).json()["results"]
+    assert len(results) == 12
+    assert {result["label"] for result in results} == {"awe", "fear"}
+    assert audit(store).problems == []
