@@ -21,7 +21,9 @@ from soak_workers import Reader, Soak
 
 N_REBUILDS = 50
 GROWTH_MB = 20
-"""Of the heap between the tenth rebuild and the fiftieth; a snapshot of 40 pictures has .1 MB."""
+"""Of the heap between the tenth rebuild and the fiftieth, in which caches fill a little."""
+GROWTH_FILES = 40
+"""Up to eight connections to the catalog are kept open, of three files each; one a rebuild would be more."""
 
 
 @pytest.mark.slow
@@ -73,7 +75,6 @@ def test_fifty_rebuilds_under_load_leave_nothing_behind(shipped_bundle, tmp_path
     print(soak.counts, figures[0], figures[9], figures[-1])
     assert soak.failures == []
     assert soak.counts["answers checked against brute force"] > N_REBUILDS
-    (before_mb, files_before), (after_mb, files_after) = figures[9], figures[-1]
-    assert after_mb - before_mb < GROWTH_MB, figures
-    assert abs(files_after - files_before) < 12, figures
+    assert figures[-1][0] - figures[9][0] < GROWTH_MB, figures
+    assert max(files for _, files in figures) < figures[0][1] + GROWTH_FILES, figures
     assert len(store.versions()) == 3
