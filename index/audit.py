@@ -13,7 +13,8 @@ import numpy as np
 
 from emotion.bundle import file_sha256
 from emotion.errors import StoreError, StoreMissingError, StoreReadError
-from index.catalog import RESTORE, CatalogEntry, PictureState, picture_id
+from index.catalog import CatalogEntry, PictureState, picture_id
+from index.connections import RESTORE
 from index.delta import read_rows
 from index.manifest import SnapshotManifest
 from index.rows import decode_ids

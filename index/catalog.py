@@ -5,24 +5,17 @@ that was deleted on purpose must not come back with the next scan.
 """
 
 import json
-import os
 import sqlite3
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from emotion.errors import StoreError, StoreReadError, StoreWriteError
-from index.schema import SCHEMA_VERSION, migrate, read_as_current, schema_of
+from emotion.errors import StoreReadError
+from index.connections import RESTORE, Connections
 
 ID_LENGTH: Final = 32
-_BUSY_TIMEOUT_S = 10.0
-_MAX_IDLE: Final = 8
-_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-RESTORE: Final = "restore it from a backup, as docs/operations.md says"
 
 # What was said of an upload stays: it may have been deleted and added again, with another label, since the scan.
 _UPSERT = """
@@ -78,19 +71,8 @@ def picture_id(sha256: str) -> str:
     return sha256[:ID_LENGTH]
 
 
-class _KeptConnection(NamedTuple):
-    """An open connection that nobody reads from."""
-
-    file: tuple[int, int]
-    """Device and inode, which no other file gets while this one is open."""
-    connection: sqlite3.Connection
-
-
-class Catalog:
+class Catalog(Connections):
     """The catalog of one store; safe for any number of threads and processes.
-
-    Every call opens its own connection, so nothing is shared and nothing leaks; opening and reading the schema takes
-    half a millisecond, which who reads all the time saves with `kept_open`.
 
     Args:
         path: the SQLite file; made by the first write.
@@ -98,20 +80,8 @@ class Catalog:
     """
 
     def __init__(self, path: Path, base: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self._base = base
-        self._idle: deque[_KeptConnection] | None = None
-
-    @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """Inside, readers leave their connections to the next one; what other processes commit is seen all the same."""
-        self._idle = deque()
-        try:
-            yield
-        finally:
-            idle, self._idle = self._idle, None
-            for kept in idle:
-                kept.connection.close()
 
     def get(self, item_id: str) -> CatalogEntry | None:
         """The picture of an id, in whatever state."""
@@ -149,13 +119,13 @@ class Catalog:
     def remember_files(self, files: Mapping[str, HashedFile]) -> None:
         """Keep hashes, so that the next scan reads only what changed."""
         rows = [(path, file.size_bytes, file.mtime_ns, file.sha256) for path, file in files.items()]
-        with self._connection(create=True) as connection, connection:
+        with self.open_to_write() as connection, connection:
             connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", rows)
 
     def update(self, entries: Iterable[CatalogEntry], gone: Collection[str] = ()) -> None:
         """Add or renew pictures and mark others as gone, in one transaction; what was deleted stays deleted."""
         rows = [_row(entry) for entry in entries]
-        with self._connection(create=True) as connection, connection:
+        with self.open_to_write() as connection, connection:
             connection.executemany(_UPSERT, rows)
             connection.execute(
                 "UPDATE pictures SET state = 'gone' WHERE state = 'active' AND id IN (SELECT value FROM json_each(?))",
@@ -164,113 +134,9 @@ class Catalog:
 
     def set_state(self, item_id: str, state: PictureState) -> bool:
         """Change a picture's state; False for an unknown id."""
-        with self._connection(create=True) as connection, connection:
+        with self.open_to_write() as connection, connection:
             cursor = connection.execute("UPDATE pictures SET state = ? WHERE id = ?", (state.value, item_id))
         return cursor.rowcount > 0
-
-    def select(self, query: str, *parameters: object) -> list[sqlite3.Row]:
-        """Rows of any query; none before the first write."""
-        try:
-            stat = self.path.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise StoreReadError(f"the catalog {self.path} cannot be read: {error.strerror or error}") from error
-        if self._idle is None:
-            with self._connection() as connection:
-                return connection.execute(query, parameters).fetchall()
-        with self._kept_connection((stat.st_dev, stat.st_ino)) as connection:
-            return connection.execute(query, parameters).fetchall()
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, alone among writers; on disk at the end, undone by an exception."""
-        with self._connection(create=True) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            with connection:
-                yield connection
-
-    @contextmanager
-    def _connection(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        kind = StoreWriteError if create else StoreReadError
-        with self._own_errors(kind), closing(self._connect("rwc" if create else "rw")) as connection:
-            self._prepare(connection, is_writer=create)
-            yield connection
-
-    @contextmanager
-    def _kept_connection(self, file: tuple[int, int]) -> Iterator[sqlite3.Connection]:
-        """One that was left, if it has this very file open, else a new one; left again unless something went wrong."""
-        with self._own_errors(StoreReadError):
-            connection = self._take_idle(file) or self._connect("rw")
-            try:
-                is_current = self._prepare(connection, is_writer=False)
-                yield connection
-            except BaseException:
-                connection.close()
-                raise
-            if is_current and not self._is_frozen():
-                self._leave(_KeptConnection(file, connection))
-            else:  # it sees schema 1 dressed up, or a frozen file, and would go on so when that is over
-                connection.close()
-
-    def _take_idle(self, file: tuple[int, int]) -> sqlite3.Connection | None:
-        idle = self._idle
-        while idle:
-            try:
-                kept = idle.pop()
-            except IndexError:  # another thread was faster
-                break
-            if kept.file == file:
-                return kept.connection
-            kept.connection.close()  # the file was replaced: what this one has open is not the catalog any more
-        return None
-
-    def _leave(self, kept: "_KeptConnection") -> None:
-        idle = self._idle
-        if idle is None or len(idle) >= _MAX_IDLE:
-            kept.connection.close()
-        else:
-            idle.append(kept)
-
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        options = "mode=ro&immutable=1" if mode == "rw" and self._is_frozen() else f"mode={mode}"
-        uri = f"{self.path.absolute().as_uri()}?{options}"
-        # Of several threads, but never of two at a time.
-        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
-        connection.row_factory = sqlite3.Row
-        return connection
-
-    def _is_frozen(self) -> bool:
-        """Whether this process cannot write beside the file, and nobody else does: SQLite then needs to be told so."""
-        return not os.access(self.path.parent, os.W_OK) and not self.path.with_name(f"{self.path.name}-wal").exists()
-
-    @contextmanager
-    def _own_errors(self, kind: type[StoreError]) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            # What says that the file is damaged says so of reading, whatever was to be done. Python's own complaint
-            # of text that is not UTF-8 has no code.
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-            is_damaged = code in _DAMAGED or self.path.is_dir()
-            message = f"the catalog {self.path} cannot be used: {error}"
-            raise (StoreReadError(f"{message}; {RESTORE}") if is_damaged else kind(message)) from error
-
-    def _prepare(self, connection: sqlite3.Connection, *, is_writer: bool) -> bool:
-        """Make it fit to be used; whether it has the current schema by itself."""
-        version = schema_of(connection)
-        if version > SCHEMA_VERSION:
-            raise StoreReadError(
-                f"the catalog {self.path} has schema {version}; this version reads schema {SCHEMA_VERSION}"
-            )
-        if is_writer:
-            connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk, whatever the library's default
-        if version == 0 or (is_writer and version < SCHEMA_VERSION):
-            migrate(connection)
-        elif version < SCHEMA_VERSION:
-            read_as_current(connection)
-            return False
-        return True
 
     def entry(self, row: sqlite3.Row) -> CatalogEntry:
         """A row of `pictures` as what it means; raises StoreReadError for one that is damaged."""
