@@ -89,9 +89,12 @@ def _fit(manifest: "SnapshotManifest", bundle: Bundle, settings: ServiceSettings
 def _catalog(store: "SnapshotStore") -> Findings:
     from index.compact import count_added
 
+    remedy = "stop the service and restore the catalog from a backup, see docs/operations.md"
+    if not store.catalog.has_pictures():
+        yield failed("catalog", store.catalog.why_lost(), remedy)
+        return
     complaints = [row[0] for row in store.catalog.select("PRAGMA quick_check")]
-    if complaints and complaints != ["ok"]:
-        remedy = "stop the service and restore the catalog from a backup, see docs/operations.md"
+    if complaints != ["ok"]:
         yield failed("catalog", f"damaged: {'; '.join(complaints[:3])}", remedy)
         return
     added = count_added(store)

@@ -98,9 +98,13 @@ def damage_snapshot(store, bundle):
 
 
 def damage_catalog(store, bundle):
-    store.catalog._path.write_bytes(b"no database" * 1000)
+    store.catalog.path.write_bytes(b"no database" * 1000)
     for leftover in store.root.glob("catalog.sqlite-*"):
         leftover.unlink()
+
+
+def lose_catalog(store, bundle):
+    store.catalog.path.unlink()
 
 
 @pytest.mark.parametrize(
@@ -111,6 +115,7 @@ def damage_catalog(store, bundle):
         (damage_current, "index", "CURRENT is damaged", "index rollback"),
         (damage_snapshot, "snapshot", "vectors.npy differs from its recorded hash", "index rollback"),
         (damage_catalog, "catalog", "catalog.sqlite cannot be used", "docs/operations.md"),
+        (lose_catalog, "catalog", "deleted pictures are found again", "docs/operations.md"),
     ],
 )
 def test_what_is_broken_is_named_with_its_remedy(examine, predictor, store, harm, check, text, remedy):
