@@ -29,7 +29,7 @@ router = APIRouter(tags=["gallery"])
 @router.get(
     "/images/{id}",
     response_class=FileResponse,
-    responses=_PICTURE_DOCS | _NOT_MODIFIED | problem_docs(HTTPStatus.NOT_FOUND),
+    responses=_PICTURE_DOCS | _NOT_MODIFIED | problem_docs(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 async def original(id: str, parts: ServicesDep, if_none_match: IfNoneMatch = None) -> Response:  # noqa: A002
     """The picture's own file, byte for byte."""
