@@ -1,37 +1,27 @@
-"""Write settings.md from the service's settings; a test holds the file to it. Run: python docs/reference.py"""
+"""Write the pages that are made from the code; a test holds the files to it. Run: python docs/reference.py"""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
-from pydantic_core import PydanticUndefined
+from reference_pages.errors import errors_page
+from reference_pages.formats import formats_page
+from reference_pages.http import http_page
+from reference_pages.metrics import metrics_page
+from reference_pages.settings import settings_page
+from reference_pages.training_config import training_config_page
 
-from service.settings import ServiceSettings, variable
-
-HEADER = """# Settings of the service
-
-Each is an environment variable; `python -m service` has flags for the common ones, and a flag wins.
-`python -m service doctor` says which of them does not fit this machine; `FEELALIKE_DEBUG=1` shows tracebacks
-([command line](command-line.md)).
-
-| variable | default | meaning |
-|---|---|---|
-"""
-
-
-def settings_page() -> str:
-    """The whole page."""
-    return HEADER + "".join(_row(name) for name in ServiceSettings.model_fields)
-
-
-def _row(name: str) -> str:
-    field = ServiceSettings.model_fields[name]
-    if name == "decode_threads":
-        default = "cores, at most 4"
-    elif field.default is PydanticUndefined:
-        default = "required"
-    else:
-        default = "unset" if field.default is None else f"`{field.default}`"
-    return f"| `{variable(name)}` | {default} | {field.description} |\n"
-
+FOLDER: Final = Path(__file__).parent
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "settings.md": settings_page,
+    "http.md": http_page,
+    "errors.md": errors_page,
+    "metrics.md": metrics_page,
+    "training-config.md": training_config_page,
+    "formats.md": formats_page,
+}
+"""By file name."""
 
 if __name__ == "__main__":
-    (Path(__file__).parent / "settings.md").write_text(settings_page())
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")

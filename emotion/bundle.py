@@ -46,6 +46,7 @@ class Provenance(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     created: datetime
+    """When the training ended, in UTC."""
     version: str
     """Version of this software."""
     config: dict[str, Any]
@@ -53,7 +54,9 @@ class Provenance(BaseModel):
     data: str
     """Name of the training data."""
     n_training_pictures: int
+    """Pictures that the weights learnt from."""
     libraries: dict[str, str] = {}
+    """Versions of the libraries that made it."""
     started_from: str | None = None
     """model_id of the bundle whose weights the training began with; None: ImageNet's, or none."""
 
@@ -71,7 +74,9 @@ class Int8Graph(BaseModel):
     data: str
     """Name of the pictures that it was calibrated on."""
     n_pictures: int
+    """How many of them."""
     libraries: dict[str, str] = {}
+    """Versions of the libraries that made it."""
 
     @model_validator(mode="after")
     def _check_files(self) -> Self:
@@ -86,8 +91,11 @@ class BundleManifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     schema_version: Literal[1] = SCHEMA_VERSION
+    """Of this file."""
     model_id: str
+    """Hash of everything that decides the numbers of a picture."""
     name: str
+    """For people; `name` of the recipe."""
     taxonomy: Taxonomy
     preprocess: PreprocessSpec
     network: NetworkSpec

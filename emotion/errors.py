@@ -33,11 +33,17 @@ class PictureFault(StrEnum):
     """Why a picture was refused; the values are stable and appear as `code` over HTTP."""
 
     EMPTY = "empty_picture"
+    """There are no bytes."""
     TOO_MANY_BYTES = "picture_too_large"
+    """More bytes than accepted (FEELALIKE_MAX_UPLOAD_BYTES)."""
     UNSUPPORTED_FORMAT = "unsupported_format"
+    """Neither JPEG nor PNG nor WebP, whatever its name says."""
     TOO_MANY_PIXELS = "too_many_pixels"
+    """More pixels than accepted (FEELALIKE_MAX_PIXELS), by its header."""
     UNDECODABLE = "undecodable_picture"
+    """Of a known format, but damaged."""
     UNREADABLE = "unreadable_file"
+    """Its file cannot be opened."""
 
 
 class PictureError(FeelalikeError):

@@ -26,10 +26,15 @@ class PreprocessSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     size_px: int = Field(default=224, gt=0)
+    """Side of the square that the network sees."""
     fit: Fit = Fit.CROP
+    """How a picture that is not square becomes square."""
     crop_fraction: float = Field(default=0.875, gt=0, le=1)
+    """Part of the shorter side that the cut-out square takes."""
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    """Subtracted from each channel, on the scale 0 to 1."""
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    """What each channel is divided by then."""
     bgr: bool = False
     """Channel order of networks that come from Caffe."""
 

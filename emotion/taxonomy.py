@@ -32,7 +32,9 @@ class Emotion(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    """As labels and answers have it."""
     polarity: Polarity | None = None
+    """Null where the emotion takes no side."""
 
     @model_validator(mode="before")
     @classmethod
@@ -64,8 +66,11 @@ class Taxonomy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
     name: str
+    """Of the label set."""
     emotions: tuple[Emotion, ...]
+    """In the order of every probability vector."""
     wheel: tuple[str, ...] | None = None
+    """All of them in their circular order, or null."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

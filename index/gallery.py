@@ -22,6 +22,7 @@ class GalleryRoot(BaseModel):
     path: Path
     """Absolute, or relative to the store: then the two can be moved together."""
     label_column: str | None = None
+    """Column of a manifest that holds the labels; null for `label`."""
 
     @classmethod
     def given(cls, path: Path, store: Path, label_column: str | None = None) -> "GalleryRoot":
@@ -42,7 +43,9 @@ class StoreConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = SCHEMA_VERSION
+    """Of this file."""
     roots: tuple[GalleryRoot, ...]
+    """The gallery."""
     index: IndexChoice = IndexChoice()
 
 

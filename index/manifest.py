@@ -58,12 +58,19 @@ class SnapshotManifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     schema_version: Literal[1] = SCHEMA_VERSION
+    """Of this file."""
     version: str
+    """Name of the folder: when it was made, in UTC."""
     created: datetime
+    """The same time."""
     model_id: str
+    """The bundle that embedded the pictures."""
     precision: str
+    """Arithmetic that they were embedded with."""
     dim: int = Field(gt=0)
+    """Numbers of an embedding."""
     count: int = Field(gt=0)
+    """Pictures in the snapshot."""
     index: IndexSpec
     recall: float = Field(ge=0, le=1)
     """Recall@10 against exact search, measured on a sample of the snapshot's own vectors."""

@@ -31,6 +31,7 @@ class IndexChoice(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: WantedKind = WantedKind.AUTO
+    """How neighbours are to be found."""
     recall: float = Field(default=0.99, gt=0, le=1)
     """Recall@10 that an approximate index must reach."""
 
@@ -41,11 +42,13 @@ class IvfSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     n_lists: int = Field(gt=0)
+    """Lists that the vectors are spread over."""
     n_probe: int = Field(gt=0)
     """Lists read for a query; more where they hold too few vectors."""
     candidates_per_hit: int = Field(gt=0)
     """Candidates compared exactly, for each hit asked for."""
     target_recall: float = Field(gt=0, le=1)
+    """Recall@10 that was asked for."""
     n_queries: int = Field(gt=0)
     """Size of the sample that the recall was measured on."""
     n_directions: int | None = Field(default=None, gt=0, exclude_if=lambda count: count is None)
@@ -71,7 +74,9 @@ class IndexSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: IndexKind = IndexKind.FLAT
+    """How neighbours are found."""
     metric: Literal["euclidean"] = "euclidean"
+    """Distance that is compared."""
     ivf: IvfSpec | None = Field(default=None, exclude_if=lambda ivf: ivf is None)
     reason: str | None = Field(default=None, exclude_if=lambda reason: reason is None)
     """Why this kind."""

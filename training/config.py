@@ -59,6 +59,7 @@ class DataConfig(Closed):
     batch_size: int = Field(default=64, gt=1)
     """Of all processes together."""
     min_per_class: int = Field(default=8, gt=1)
+    """Pictures of each emotion in a batch, at least."""
     cache_mb: int = Field(default=2048, ge=0)
     """Decoded pictures kept in memory, by each training process with its workers."""
     n_workers: int = Field(default=0, ge=0)
@@ -73,6 +74,7 @@ class AugmentConfig(Closed):
     crop_ratio: tuple[float, float] = (0.75, 1.3333)
     """Narrowest and widest crop: width by height."""
     flip: bool = True
+    """Mirror every second view, at random."""
     jitter: float = Field(default=0.0, ge=0, le=1)
     """Strength of brightness, contrast and saturation changes."""
     mixup: float = Field(default=0.0, ge=0)
@@ -106,10 +108,13 @@ class NetworkConfig(NetworkSpec):
     start_model_id: str | None = None
     """Its identity; filled in, and held against the bundle where a training begins or goes on."""
     freeze_trunk: bool = False
+    """Leave the backbone as it is: only class head and embedding learn."""
     freeze_batch_norm: bool = True
     """Keep ImageNet's batch-norm statistics: a few hundred pictures estimate worse ones."""
     head_init: Init = Init.PROBE
+    """Where the class head starts."""
     sv_init: Init = Init.PROBE
+    """Where the embedding starts."""
     probe_views: int = Field(default=1, ge=1, le=10)
     """Views of a picture that the probe sees: 1 as served, 3 with the whole picture squashed, also larger, 5 with
     a mirror image and a close crop, 10 with a wide crop and the other mirror images."""
@@ -129,6 +134,7 @@ class OptimConfig(Closed):
 
     optimizer: Optimizer = Optimizer.ADAMW
     lr_backbone: float = Field(default=1e-4, ge=0)
+    """Pretrained layers."""
     lr: float = Field(default=3e-4, gt=0)
     """Embedding; raise it tenfold when it starts from random filters."""
     lr_head: float = Field(default=5e-5, gt=0)
@@ -141,10 +147,14 @@ class OptimConfig(Closed):
     """Begin with the trunk held still and let go of one more stage every so many epochs, the deepest first, timm's
     networks only; 0 trains all from the start. Batch-norm statistics follow network.freeze_batch_norm throughout."""
     weight_decay: float = Field(default=0.05, ge=0)
+    """Of matrices and filters, not of biases and norms."""
     schedule: Schedule = Schedule.COSINE
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all steps over which the rates rise from 0."""
     step_epochs: int = Field(default=40, gt=0)
+    """Epochs after which `schedule=step` takes a tenth of the rates, again and again."""
     clip_norm: float = Field(default=5.0, gt=0)
+    """Longest gradient; a longer one is scaled down to it."""
 
 
 class LoopConfig(Closed):
@@ -162,6 +172,7 @@ class LoopConfig(Closed):
     keeps what the start knew and fine-tuning forgets. None: half where a pretrained trunk is trained,
     all starts from a probe and batch norm is frozen; else 1, which is off."""
     device: Device = Device.AUTO
+    """Where the training runs."""
     cache_views: int = Field(default=0, ge=0)
     """With a frozen trunk: run it once over so many random views of each picture and train on what it gave; 0 runs it
     at every step. Epochs beyond that number see the views again; as many views as epochs change nothing but
@@ -176,7 +187,9 @@ class TrainingConfig(Closed):
     """One training run."""
 
     name: str = "model"
+    """Name of the model, in the bundle and in /info."""
     seed: int = Field(default=0, ge=0)
+    """Of everything random."""
     terms: str | None = None
     """Terms of use that come from the training data; written into the bundle and shown to users."""
     temperature: float = Field(default=1.0, gt=0)

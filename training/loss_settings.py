@@ -43,6 +43,7 @@ class TripletConfig(Closed):
     """Settings of the triplet loss."""
 
     margin: float = Field(default=0.2, ge=0)
+    """How much nearer, in squared distance, the same emotion has to be."""
 
 
 class HierarchicalAPConfig(Closed):
@@ -76,6 +77,7 @@ class ProxyAnchorConfig(Closed):
     """Settings of the proxy anchor loss."""
 
     margin: float = Field(default=0.1, ge=0)
+    """Of the cosine: it has to be above it at the own proxy, below its negative at all others."""
     alpha: float = Field(default=32.0, gt=0)
     """Sharpness: how much more the hard pictures count."""
 
@@ -97,6 +99,7 @@ class SupConConfig(Closed):
     """Settings of the supervised contrastive loss."""
 
     temperature: float = Field(default=0.1, gt=0)
+    """Divides the cosines."""
 
 
 class LossConfig(Closed):
@@ -104,9 +107,13 @@ class LossConfig(Closed):
 
     embedding: EmbeddingLoss = EmbeddingLoss.SENTIMENT
     w: float = Field(default=0.5, ge=0, le=1)
+    """Weight of the loss on the embedding; the cross entropy has the rest."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    """Share of a label that the cross entropy spreads over all emotions."""
     alpha1: float = Field(default=0.2, ge=0)
+    """Margin between same emotion and same polarity."""
     alpha2: float = Field(default=0.1, ge=0)
+    """Margin between same and opposite polarity."""
     mining: Mining = Mining.SEMI_HARD
     polarity_weight: float = Field(default=0.0, ge=0)
     """Adds the same loss on polarity labels; for the losses that know no polarity by themselves."""

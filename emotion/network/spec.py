@@ -88,7 +88,9 @@ class SentimentVectorSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     n_filters: int = Field(default=16, gt=0)
+    """Maps that a level is reduced to; a level has n (n + 1) / 2 values."""
     n_levels: int = Field(default=5, gt=0)
+    """Maps of the backbone that are read, the deepest ones."""
     activation: Activation = Activation.RELU
     deepest: DeepestTap = DeepestTap.HEAD
     signed_sqrt: bool = False
@@ -133,12 +135,13 @@ class NetworkSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     backbone: str = LITE0
-    """One of ExtraBackbone, or a name that timm knows."""
+    """`googlenet_bvlc`, `googlenet`, `alexnet`, or a name that timm knows; see docs/networks.md."""
     embedding: EmbeddingKind = EmbeddingKind.SENTIMENT_VECTOR
     sentiment_vector: SentimentVectorSpec = SentimentVectorSpec()
     fc: FcEmbeddingSpec = FcEmbeddingSpec()
     """Read with embedding = fc, where the sentiment vector is not."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Of the features before the class head, while training."""
     head_input: HeadInput = HeadInput.FEATURES
     flip_average: bool = False
     """Average the outputs for the picture and for its mirror image, at twice the cost; not while training."""
