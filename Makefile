@@ -8,12 +8,13 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 ALTERNATIVES_VENV := .venv-alternatives
 AUDIT_VENV := .venv-audit
+SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/site/mkdocs.yml
 ONLY ?=
 MISSING ?=
 MINUTES ?= 20
 DATA ?=
 
-.PHONY: demo test test-slow soak check bench audit clean help
+.PHONY: demo test test-slow soak check docs bench audit clean help
 
 help: ## Show these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,12 +31,16 @@ test-slow: $(VENV)/.installed ## Run the slow tests too: minutes, and real photo
 soak: $(VENV)/.installed ## Everything at once against a real service, with kill -9, for MINUTES=20; nothing may be lost or grow
 	PYTHONPATH=.:tests $(BIN)/python tests/soak.py --minutes $(MINUTES)
 
-check: $(VENV)/.installed ## Lint, types, import contracts, Dockerfile
+check: $(VENV)/.installed ## Lint, types, import contracts, Dockerfile, documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
+	$(SITE) --quiet
+
+docs: $(VENV)/.installed ## Build the documentation as a site, build/site/index.html; every link is checked
+	$(SITE)
 
 bench: $(BENCH_VENV)/.installed $(ALTERNATIVES_VENV)/.installed ## Measure, on a quiet machine, and write docs/benchmarks.md; ONLY=predictor, MISSING=1 goes on, DATA=photos
 	$(BENCH_VENV)/bin/python -m benchmarks $(addprefix --only ,$(ONLY)) $(if $(MISSING),--missing) $(if $(DATA),--data "$(DATA)")
