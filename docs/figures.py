@@ -99,7 +99,7 @@ def sentiment_constraint() -> Drawing:
     for radius, look in ((80, "line"), (125, "line dash"), (170, "line dash")):
         sheet.circle(x, y, radius, look)
     sheet.circle(x, y, 5, "dot")
-    sheet.text(x + 10, y + 5, "anchor: awe", "bold")
+    sheet.text(x, y + 24, "anchor: awe", "middle bold")
     for angle, radius, text, look in (
         (-70, 62, "p: awe", "box"),
         (-125, 112, "r: amusement", "warm"),
@@ -120,9 +120,9 @@ def _wheel(sheet: Drawing, x: float, y: float) -> None:
     names = MIKELS.wheel or ()
     for number, name in enumerate(names):
         angle = math.radians(-90 + 360 / len(names) * number)
-        px, py = x + 120 * math.cos(angle), y + 120 * math.sin(angle)
+        px, py = x + 150 * math.cos(angle), y + 140 * math.sin(angle)
         kind = "warm" if MIKELS.polarity_of(name) is Polarity.POSITIVE else "cold"
-        sheet.box(px - 52, py - 21, 104, 42, name, str(MIKELS.dis("awe", name)), kind=kind)
+        sheet.box(px - 52, py - 19, 104, 38, name, str(MIKELS.dis("awe", name)), kind=kind)
     sheet.text(x, y - 4, "the larger, the less", "middle small")
     sheet.text(x, y + 14, "a distance counts", "middle small")
 
@@ -140,11 +140,10 @@ def probe_start() -> Drawing:
     sheet.arrow((600, 95), (660, 95))
     sheet.box(660, 60, 205, 70, "class head", "the same 8 rows")
     sheet.arrow((510, 130), (510, 178))
-    sheet.box(380, 178, 260, 112, "filters of the deepest level", "8: evidence for each emotion", kind="warm")
-    sheet.text(510, 258, "2: plus and minus polarity", "middle small")
-    sheet.text(510, 276, "6: almost nothing", "middle small")
-    sheet.box(30, 192, 290, 84, "filters of the four early levels", "constant: they add nothing to a distance")
-    sheet.text(175, 264, "until training finds what is worth adding", "middle small")
+    deepest = ("8: evidence for each emotion", "2: plus and minus polarity", "6: almost nothing")
+    sheet.box(380, 178, 260, 112, "filters of the deepest level", *deepest, kind="warm")
+    early = ("constant: they add nothing to a distance", "until training finds what is worth adding")
+    sheet.box(30, 192, 290, 84, "filters of the four early levels", *early)
     sheet.text(20, 36, "before the first step", "bold")
     return sheet
 

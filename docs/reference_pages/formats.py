@@ -68,11 +68,19 @@ are kept. [A live gallery](live-gallery.md#how-it-holds) says how the parts work
 
 def formats_page() -> str:
     """The whole page."""
-    bundle = (
+    bundle: tuple[type[BaseModel], ...] = (
         BundleManifest, Taxonomy, Emotion, PreprocessSpec, NetworkSpec, SentimentVectorSpec, FcEmbeddingSpec,
         Provenance, FamiliarityScale, Int8Graph,
     )  # fmt: skip
-    store = (StoreConfig, GalleryRoot, IndexChoice, SnapshotManifest, IndexSpec, IvfSpec, BuildCounts)
+    store: tuple[type[BaseModel], ...] = (
+        StoreConfig,
+        GalleryRoot,
+        IndexChoice,
+        SnapshotManifest,
+        IndexSpec,
+        IvfSpec,
+        BuildCounts,
+    )
     parts = [
         *(_HEADER, _files("Bundle", _BUNDLE_FILES), _BUNDLE, *map(_model, bundle)),
         *(_files("Store", _STORE_FILES), _STORE, *map(_model, store), *_catalog()),
