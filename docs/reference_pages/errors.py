@@ -68,7 +68,7 @@ def _meaning(cause: type[FeelalikeError] | PictureFault | None) -> str:
     if cause is None:
         return "Something nobody foresaw; the log has the reason under the request id."
     if isinstance(cause, PictureFault):
-        return " ".join(documented(PictureFault)[cause.name].split())
+        return " ".join(documented(PictureFault).get(cause.name, "").split())
     return " ".join((cause.__doc__ or "").split())
 
 
