@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 ALTERNATIVES_VENV := .venv-alternatives
 AUDIT_VENV := .venv-audit
+# Not --quiet, which would keep the warnings from --strict.
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/site/mkdocs.yml
 ONLY ?=
 MISSING ?=
@@ -37,7 +38,7 @@ check: $(VENV)/.installed ## Lint, types, import contracts, Dockerfile, document
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
-	$(SITE) --quiet
+	$(SITE)
 
 docs: $(VENV)/.installed ## Build the documentation as a site, build/site/index.html; every link is checked
 	$(SITE)

@@ -74,6 +74,14 @@ def linked(text: str) -> str:
     return re.sub(r"\bdocs/([a-z-]+)\.md", r"[\1](\1.md)", text)
 
 
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Every model that a type names, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from models_in(inner)
+
+
 def section(field: FieldInfo) -> type[BaseModel] | None:
     """The model that a field holds, where it always holds one."""
     kind = field.annotation

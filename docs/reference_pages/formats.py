@@ -7,18 +7,13 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from emotion.bundle import BundleManifest, Int8Graph, Provenance
-from emotion.familiarity import FamiliarityScale
-from emotion.network.spec import FcEmbeddingSpec, NetworkSpec, SentimentVectorSpec
-from emotion.preprocess import PreprocessSpec
-from emotion.taxonomy import Emotion, Taxonomy
-from index.gallery import UPLOADS, GalleryRoot, StoreConfig
-from index.manifest import MANIFEST_NAME, BuildCounts, SnapshotManifest
+from emotion.bundle import BundleManifest
+from index.gallery import UPLOADS, StoreConfig
+from index.manifest import MANIFEST_NAME, SnapshotManifest
 from index.schema import migrate
 from index.snapshot import IDS, INDEX, PROBABILITIES, VECTORS
-from index.spec import IndexChoice, IndexSpec, IvfSpec
 from index.store import CURRENT
-from reference_pages.fields import line, rows, table
+from reference_pages.fields import line, models_in, rows, table
 
 _HEADER: Final = """# Bundle and store on disk
 
@@ -68,24 +63,22 @@ are kept. [A live gallery](live-gallery.md#how-it-holds) says how the parts work
 
 def formats_page() -> str:
     """The whole page."""
-    bundle: tuple[type[BaseModel], ...] = (
-        BundleManifest, Taxonomy, Emotion, PreprocessSpec, NetworkSpec, SentimentVectorSpec, FcEmbeddingSpec,
-        Provenance, FamiliarityScale, Int8Graph,
-    )  # fmt: skip
-    store: tuple[type[BaseModel], ...] = (
-        StoreConfig,
-        GalleryRoot,
-        IndexChoice,
-        SnapshotManifest,
-        IndexSpec,
-        IvfSpec,
-        BuildCounts,
-    )
     parts = [
-        *(_HEADER, _files("Bundle", _BUNDLE_FILES), _BUNDLE, *map(_model, bundle)),
-        *(_files("Store", _STORE_FILES), _STORE, *map(_model, store), *_catalog()),
+        *(_HEADER, _files("Bundle", _BUNDLE_FILES), _BUNDLE, *map(_model, _reachable(BundleManifest))),
+        *(_files("Store", _STORE_FILES), _STORE, *map(_model, _reachable(StoreConfig, SnapshotManifest))),
+        *_catalog(),
     ]
     return "".join(parts).rstrip("\n") + "\n"
+
+
+def _reachable(*tops: type[BaseModel]) -> list[type[BaseModel]]:
+    """The models, and all that their fields hold, each once."""
+    found: dict[type[BaseModel], None] = {}
+    for top in tops:
+        found[top] = None
+        held = [model for field in top.model_fields.values() for model in models_in(field.annotation)]
+        found |= dict.fromkeys(_reachable(*held))
+    return list(found)
 
 
 def _files(title: str, files: Mapping[str, str]) -> str:

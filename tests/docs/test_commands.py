@@ -52,7 +52,7 @@ def problems(words: list[str]) -> Iterator[str]:
     """What a command has that ours do not know."""
     command: Any = typer.main.get_command(APPS[words[0]])
     name, rest = words[0], words[1:]
-    while hasattr(command, "commands") and rest:
+    while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         if rest[0] not in command.commands:
             yield f"{name} has no {rest[0]}"
             return
