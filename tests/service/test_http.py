@@ -64,7 +64,7 @@ def test_security_headers(client):
     assert "http" not in policy  # the page needs no outside address
     assert "script-src" not in policy
     assert "default-src 'self'" in policy
-    for path in ("/", "/livez", "/nothing", "/static/app.js"):
+    for path in ("/", "/livez", "/nothing", "/static/js/main.js"):
         headers = client.get(path).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"

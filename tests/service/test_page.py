@@ -15,8 +15,11 @@ import service
 from emotion.taxonomy import MIKELS
 
 STATIC = Path(service.__file__).parent / "static"
-FILES = ("index.html", "style.css", "app.js")
-MOST_BYTES = 80_000
+SCRIPTS = sorted(path.name for path in (STATIC / "js").iterdir())
+BEFORE_PAINT = "theme.js"
+"""The one script that is no module: it must run before the page is painted."""
+FILES = ("index.html", "style.css", *(f"js/{name}" for name in SCRIPTS))
+MOST_BYTES = 200_000
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 
 Attributes = dict[str, str | None]
@@ -57,7 +60,8 @@ def page() -> Page:
 
 @pytest.fixture(scope="module")
 def script() -> str:
-    return read("app.js")
+    """All of them, one after the other."""
+    return "\n".join(read(f"js/{name}") for name in SCRIPTS)
 
 
 def read(name: str) -> str:
@@ -65,7 +69,7 @@ def read(name: str) -> str:
 
 
 def test_the_page_is_these_small_files() -> None:
-    assert sorted(path.name for path in STATIC.iterdir()) == sorted(FILES)
+    assert sorted(str(path.relative_to(STATIC)) for path in STATIC.rglob("*") if path.is_file()) == sorted(FILES)
     assert sum((STATIC / name).stat().st_size for name in FILES) < MOST_BYTES
 
 
@@ -86,15 +90,36 @@ def test_the_head_says_what_browsers_and_readers_need(page: Page) -> None:
 
 
 def test_own_files_are_asked_for_where_the_service_has_them(page: Page) -> None:
-    assert [attributes.get("src") for attributes in page.all("script")] == ["static/app.js"]
+    scripts = [(attributes.get("type"), attributes.get("src")) for attributes in page.all("script")]
+    assert scripts == [(None, f"static/js/{BEFORE_PAINT}"), ("module", "static/js/main.js")]
     sheets = [attributes["href"] for attributes in page.all("link") if attributes.get("rel") == "stylesheet"]
     assert sheets == ["static/style.css"]
 
 
-@pytest.mark.parametrize("name", ["index.html", "app.js"])
+@pytest.mark.parametrize("name", ["index.html", *(f"js/{name}" for name in SCRIPTS)])
 def test_addresses_are_relative_so_that_a_proxy_may_show_the_page_under_a_path(name: str) -> None:
     own = "admin|classify|docs|embed|images|info|livez|metrics|openapi|readyz|search|static"
     assert re.findall(rf"""["'`]/(?:["'`]|(?:{own})\b)[^"'`]*""", read(name)) == []
+
+
+def test_every_module_is_asked_for_at_once(page: Page) -> None:
+    """Else the browser would learn of each only from the one that imports it."""
+    preloaded = [attributes["href"] for attributes in page.all("link") if attributes.get("rel") == "modulepreload"]
+    assert preloaded == [f"static/js/{name}" for name in SCRIPTS if name not in {BEFORE_PAINT, "main.js"}]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_modules_import_what_is_there(name: str) -> None:
+    for names, module in re.findall(r'^import \{ (.+?) \} from "\./([\w.]+)";$', read(f"js/{name}"), re.MULTILINE):
+        source = read(f"js/{module}")
+        exported = set(re.findall(r"^export (?:async )?(?:function|const|class|let) ([\w$]+)", source, re.MULTILINE))
+        assert set(names.split(", ")) <= exported, module
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_module_is_about_one_thing(name: str) -> None:
+    assert len(read(f"js/{name}").splitlines()) <= 250
+    assert read(f"js/{name}").startswith("// ")
 
 
 def test_nothing_that_the_content_security_policy_blocks(page: Page, script: str) -> None:
@@ -212,9 +237,9 @@ def test_a_picture_of_a_kind_that_the_model_does_not_know_is_said_in_words(page:
     ],
 )
 def test_caveats_go_by_the_answer_and_the_number_of_emotions(
-    script: str, query: dict[str, float | bool | None] | None, n: int, unfamiliar: bool, unsure: bool
+    query: dict[str, float | bool | None] | None, n: int, unfamiliar: bool, unsure: bool
 ) -> None:
-    assert run_script(script, f"caveats({json.dumps(query)}, {n})") == {"unfamiliar": unfamiliar, "unsure": unsure}
+    assert run_script(f"caveats({json.dumps(query)}, {n})") == {"unfamiliar": unfamiliar, "unsure": unsure}
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
@@ -223,10 +248,10 @@ def test_caveats_go_by_the_answer_and_the_number_of_emotions(
     [(0.21, {"joy": 0.2}, False), (0.19, {"joy": 0.2}, True), (0.6, {"joy": 0.7}, True), (0.1, None, False)],
 )
 def test_of_several_emotions_each_goes_by_its_own_threshold(
-    script: str, confidence: float, thresholds: dict[str, float] | None, unsure: bool
+    confidence: float, thresholds: dict[str, float] | None, unsure: bool
 ) -> None:
     query = {"emotion": "joy", "emotions": ["joy"], "confidence": confidence}
-    answered = run_script(script, f"caveats({json.dumps(query)}, 8, {json.dumps(thresholds)})")
+    answered = run_script(f"caveats({json.dumps(query)}, 8, {json.dumps(thresholds)})")
     assert answered == {"unfamiliar": False, "unsure": unsure}
 
 
@@ -241,8 +266,8 @@ def test_of_several_emotions_each_goes_by_its_own_threshold(
         (list("abcdef"), "a, b, c and 3 more"),
     ],
 )
-def test_several_emotions_in_words(script: str, emotions: list[str] | None, words: str) -> None:
-    assert run_script(script, f"inWords(felt({json.dumps({'emotion': 'a', 'emotions': emotions})}))") == words
+def test_several_emotions_in_words(emotions: list[str] | None, words: str) -> None:
+    assert run_script(f"inWords(felt({json.dumps({'emotion': 'a', 'emotions': emotions})}))") == words
 
 
 def test_several_emotions_are_chips(page: Page, script: str) -> None:
@@ -251,13 +276,11 @@ def test_several_emotions_are_chips(page: Page, script: str) -> None:
     assert '$("chips").hidden = several.length === 0;' in script
 
 
-def run_script(script: str, expression: str) -> Any:
-    """What an expression gives once the page's script was read, before there is a page."""
-    program = (
-        "const document = { documentElement: { dataset: {} }, addEventListener() {} };\n"
-        f"{script}\nconsole.log(JSON.stringify({expression}));"
-    )
-    done = subprocess.run(["node", "-"], input=program, capture_output=True, text=True, check=True, timeout=60)
+def run_script(expression: str) -> Any:
+    """What an expression of words.js gives; that module needs no page."""
+    program = f"{read('js/words.js')}\nconsole.log(JSON.stringify({expression}));"
+    command = ["node", "--input-type=module", "-"]
+    done = subprocess.run(command, input=program, capture_output=True, text=True, check=True, timeout=60)
     return json.loads(done.stdout)
 
 
