@@ -22,6 +22,7 @@ _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _DECODE_FAILURES = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, NotImplementedError)
 
 _ORIENTATION = 0x0112
+_FIRST_ON_ITS_SIDE = 5
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -62,6 +63,16 @@ def stated_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path, formats=FORMATS) as picture:
             return picture.size
+    except (*_BOMBS, *_DECODE_FAILURES) as error:
+        raise PictureError(PictureFault.UNREADABLE, f"{path} states no size: {error}") from error
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height as people see the picture, from its header alone; raises PictureError without one."""
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            width, height = picture.size
+            return (height, width) if _orientation(picture) >= _FIRST_ON_ITS_SIDE else (width, height)
     except (*_BOMBS, *_DECODE_FAILURES) as error:
         raise PictureError(PictureFault.UNREADABLE, f"{path} states no size: {error}") from error
 
@@ -151,12 +162,18 @@ def _on_white(picture: Image.Image) -> Image.Image:
 
 
 def _turn_upright(picture: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation; EXIF data that cannot be read says nothing about the pixels."""
-    try:
-        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
-    except Exception:  # any field may be malformed, and Pillow's parser raises what it happens to stumble over
-        return picture
+    """Apply the EXIF orientation."""
+    turn = _TURNS.get(_orientation(picture))
     return picture if turn is None else picture.transpose(turn)
+
+
+def _orientation(picture: Image.Image) -> int:
+    """1 is upright, and so is a picture whose EXIF data cannot be read: they say nothing about the pixels."""
+    try:
+        found = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # any field may be malformed, and Pillow's parser raises what it happens to stumble over
+        return 1
+    return found if found in _TURNS else 1
 
 
 def _scale_16_bit(picture: Image.Image) -> Image.Image:

@@ -102,6 +102,19 @@ PAGE: Final[dict[str, Any]] = {
     "index_version": _VERSION,
     "model_id": _MODEL_ID,
 }
+DETAILS: Final[dict[str, Any]] = {
+    "pictures": [
+        {
+            **_PICTURES[0],
+            "probabilities": _PROBABILITIES | {"awe": 0.641, "contentment": 0.169},
+            "polarity_probabilities": {"positive": 0.925, "negative": 0.075},
+            "width": 1024,
+            "height": 683,
+        }
+    ],
+    "index_version": _VERSION,
+    "model_id": _MODEL_ID,
+}
 STARTED_JOB: Final[dict[str, Any]] = {
     "id": "7e57ab1e0c0ffee0d15ea5e0facade00",
     "kind": "rebuild",
@@ -178,6 +191,7 @@ EXAMPLES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("post", "/search/batch"): SEARCH_BATCH,
     ("post", "/images"): ADD,
     ("get", "/images"): PAGE,
+    ("get", "/images/details"): DETAILS,
     ("get", "/images/{id}/neighbours"): NEIGHBOURS,
     ("post", "/admin/index/rebuild"): STARTED_JOB,
     ("post", "/admin/index/compact"): STARTED_COMPACTION,

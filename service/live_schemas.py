@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from service.schemas import Answer, Classification, GalleryPicture, SearchResult
+from service.schemas import Answer, Classification, GalleryPicture, PolarityProbabilities, SearchResult
 
 
 class ItemProblem(Answer):
@@ -73,6 +73,23 @@ class SearchBatchAnswer(Answer):
     """Answer of /search/batch; all of it from one state of the gallery."""
 
     items: list[SearchedItem] = Field(description="In the order of the files.")
+    index_version: str
+    model_id: str
+
+
+class PictureDetails(GalleryPicture):
+    """A picture of the gallery with all that the model said of it."""
+
+    probabilities: dict[str, float] = Field(description="As in the answer of /classify.")
+    polarity_probabilities: PolarityProbabilities | None = Field(description="As in the answer of /classify.")
+    width: int | None = Field(description="Of the upright picture, in pixels; null when its file is not there.")
+    height: int | None = Field(description="Likewise.")
+
+
+class DetailsAnswer(Answer):
+    """Answer of GET /images/details."""
+
+    pictures: list[PictureDetails] = Field(description="Those of the ids that the gallery holds, in their order.")
     index_version: str
     model_id: str
 

@@ -4,14 +4,16 @@ import contextlib
 import errno
 import os
 import tempfile
+import threading
 import zlib
+from collections import OrderedDict
 from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from emotion.bundle import file_sha256
 from emotion.errors import PictureError, StoreReadError
-from emotion.images import DEFAULT_LIMITS, decode, read_picture_bytes
+from emotion.images import DEFAULT_LIMITS, decode, read_picture_bytes, upright_size
 from index.catalog import CatalogEntry, PictureState, picture_id
 from index.store import SnapshotStore
 from service.errors import ImageFileMissingError, UnknownImageError
@@ -22,6 +24,7 @@ _QUALITY = 82
 _SEAL = b"crc:"
 _HEAD_BYTES = 12
 _OF_THE_MOMENT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_SIZES_KEPT: Final = 100_000
 
 
 class Original(NamedTuple):
@@ -37,6 +40,8 @@ class GalleryFiles:
     def __init__(self, store: SnapshotStore) -> None:
         self._catalog = store.catalog
         self._thumbnails = store.thumbnails
+        self._sizes: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._one_at_a_time = threading.Lock()
 
     def original(self, item_id: str) -> Original:
         """A picture's own file.
@@ -70,6 +75,26 @@ class GalleryFiles:
         with contextlib.suppress(OSError):  # a read-only or full store costs time at the next request, no more
             _write(kept, sealed(content))
         return content
+
+    def size(self, entry: CatalogEntry) -> tuple[int, int] | None:
+        """Width and height of an original, upright, in pixels; None when its file does not say. Read once."""
+        with self._one_at_a_time:
+            known = self._sizes.get(entry.id)
+        if known is not None:
+            return known
+        try:
+            size = upright_size(entry.path)
+        except PictureError:
+            return None
+        with self._one_at_a_time:
+            self._sizes[entry.id] = size
+            while len(self._sizes) > _SIZES_KEPT:
+                self._sizes.popitem(last=False)
+        return size
+
+    def check_known(self, item_id: str) -> None:
+        """Raises UnknownImageError when there is no such picture, or it was deleted."""
+        self._entry(item_id)
 
     def _entry(self, item_id: str) -> CatalogEntry:
         entry = self._catalog.get(item_id)

@@ -48,11 +48,12 @@ async def original(id: str, parts: ServicesDep, if_none_match: IfNoneMatch = Non
 )
 async def thumbnail(id: str, parts: ServicesDep, if_none_match: IfNoneMatch = None) -> Response:  # noqa: A002
     """A JPEG of at most 256 pixels a side, upright."""
-    with parts.thumbnailers.admission(), parts.metrics.stage("thumbnail"):
-        content = await parts.thumbnailers.run(parts.files.thumbnail, id)
     headers = _cache_headers(f"{id}-thumbnail")
     if _has_already(if_none_match, headers["ETag"]):
+        await asyncio.to_thread(parts.files.check_known, id)
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    with parts.thumbnailers.admission(), parts.metrics.stage("thumbnail"):
+        content = await parts.thumbnailers.run(parts.files.thumbnail, id)
     return Response(content, media_type=THUMBNAIL_TYPE, headers=headers)
 
 

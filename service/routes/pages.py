@@ -3,20 +3,24 @@
 from pathlib import Path
 from typing import Final
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
 
 from service.errors import PageMissingError
 
 STATIC: Final = Path(__file__).parent.parent / "static"
+_FILES: Final = StaticFiles(directory=STATIC, check_dir=False)
 
 router = APIRouter()
 
 
 @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-async def page() -> FileResponse:
-    """The page; everything it needs lies under /static/."""
+async def page(request: Request) -> Response:
+    """The page, or 304 to who has it; everything it needs lies under /static/."""
     index = STATIC / "index.html"
-    if not index.is_file():
-        raise PageMissingError("the web page is not installed here; the API works, see /docs")
-    return FileResponse(index)
+    try:
+        stat = index.stat()
+    except OSError as error:
+        raise PageMissingError("the web page is not installed here; the API works, see /docs") from error
+    return _FILES.file_response(index, stat, request.scope)

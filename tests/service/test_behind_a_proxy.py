@@ -83,7 +83,7 @@ def test_every_address_holds_under_the_root_path(store, settings, predictor, pyt
     with listening(app) as port, proxy(port, strips=strips) as outside, httpx2.Client(base_url=outside) as http:
         page = http.get(f"{ROOT}/")
         assert page.headers["Cache-Control"] == "no-cache"
-        for part in ("static/app.js", "static/style.css", "info", "docs"):
+        for part in ("static/js/main.js", "static/style.css", "info", "docs"):
             assert http.get(f"{ROOT}/{part}").status_code == 200, part
         assert "cdn.jsdelivr.net" in http.get(f"{ROOT}/docs").headers["Content-Security-Policy"]
         assert f"'{ROOT}/openapi.json'" in http.get(f"{ROOT}/docs").text

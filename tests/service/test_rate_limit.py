@@ -89,7 +89,7 @@ LIMITS = {"rate_limit_per_s": 0.001, "rate_limit_burst": 3}
 
 def test_more_than_the_burst_is_told_to_wait(store, serve, problem):
     client = serve(**LIMITS)
-    for path in ("/info", "/static/app.js", "/nothing"):
+    for path in ("/info", "/static/js/main.js", "/nothing"):
         assert client.get(path).status_code != 429
     for method, path in (("GET", "/info"), ("POST", "/search"), ("GET", "/nothing")):
         refused = client.request(method, path, content=PNG if method == "POST" else None)
