@@ -6,7 +6,9 @@ import hmac
 from typing import Final
 
 from fastapi import Request
+from fastapi.responses import HTMLResponse
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.addresses import route_path
@@ -16,6 +18,16 @@ from service.settings import ServiceSettings, variable
 
 OPEN: Final = frozenset({"/livez", "/readyz"})
 """What asks these has no place to keep a token in; they tell nothing of the gallery."""
+
+
+_CLOSED_PAGE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>feelalike: closed</title></head>
+<body><main><h1>This service is closed</h1>
+<p>It needs a token, which whoever runs it can give you. <a href="">Reload</a>, and where the browser asks give any
+name, and the token as password.</p></main></body></html>
+"""
+"""For people who closed the browser's dialogue; it stands alone, because everything else is closed too."""
 
 
 class Tokens:
@@ -52,7 +64,11 @@ class ReadAccess:
                 "this service needs a token: Authorization: Bearer TOKEN, or in a browser any name and the token as "
                 f"password; it is the {variable('read_token')} of the service"
             )
-            await problem(Request(scope), answer_for(error), str(error))(scope, receive, send)
+            answer: Response = problem(Request(scope), answer_for(error), str(error))
+            if route_path(scope) == "/" and "text/html" in Headers(scope=scope).get("Accept", ""):
+                challenge = {"WWW-Authenticate": answer.headers["WWW-Authenticate"]}
+                answer = HTMLResponse(_CLOSED_PAGE, answer.status_code, challenge)
+            await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

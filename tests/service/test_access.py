@@ -31,6 +31,14 @@ def test_nothing_is_read_without_the_token(closed, problem, path):
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
+def test_people_who_gave_no_token_read_what_to_do(closed):
+    answer = closed.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "the token as password" in answer.text.replace("\n", " ")
+
+
 @pytest.mark.parametrize(
     "given",
     [

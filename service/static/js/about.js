@@ -1,7 +1,7 @@
 // Facts of the model and the gallery.
 import { $, h } from "./dom.js";
 import { page } from "./state.js";
-import { isRecord, leaves, number, when, whole } from "./words.js";
+import { isRecord, leaves, number, percent, when, whole } from "./words.js";
 
 export function facts(pairs) {
   const rows = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
@@ -27,6 +27,22 @@ function metricsTable(metrics) {
   ];
 }
 
+// The first figures of each kind, wherever in the metrics they stand, said as people would.
+const SAID = {
+  accuracy: (value, n) => `It names the right one of ${n} emotions for ${percent(value)} of unseen photos.`,
+  accuracy_polarity: (value) => `It tells the right side, positive or negative, for ${percent(value)}.`,
+  NN: (value) => `The nearest picture has the same emotion in ${percent(value)} of searches.`,
+};
+function inShort(metrics, n) {
+  const all = leaves(metrics);
+  const said = Object.entries(SAID).map(([key, say]) => [all.find((leaf) => leaf.key === key && leaf.value <= 1), say]);
+  return said.filter(([leaf]) => leaf).map(([leaf, say]) => h("li", {}, say(leaf.value, n)));
+}
+function quality(model) {
+  const short = inShort(model.metrics ?? {}, model.taxonomy.emotions.length);
+  if (!short.length) return metricsTable(model.metrics ?? {});
+  return [h("ul", { class: "short" }, ...short), h("details", { class: "figures" }, h("summary", {}, "All figures"), ...metricsTable(model.metrics))];
+}
 export function showAbout() {
   const { info } = page, { model, index } = info;
   const data = model.training_data;
@@ -40,6 +56,6 @@ export function showAbout() {
       ["pictures", index.count], ["index", [index.kind, index.device].filter(Boolean).join(", ")], ["metric", index.metric], ["recall", index.recall], ["version", index.version], ["built", when(index.created)],
     ]) : h("p", { class: "dim" }, "No index is loaded. Emotions can be told, nearest pictures cannot."),
     ...(data ? [h("h3", {}, "Training data"), isRecord(data) ? facts(leaves(data).map((leaf) => [[leaf.group, leaf.key].filter(Boolean).join(" › "), leaf.value])) : h("p", {}, String(data))] : [])),
-    h("div", {}, h("h3", {}, "Measured quality"), ...metricsTable(model.metrics ?? {})),
-    model.terms ? h("div", { class: "wide" }, h("h3", {}, "Terms"), h("p", { class: "terms" }, model.terms)) : null));
+    h("div", {}, h("h3", {}, "Measured quality"), ...quality(model)),
+    model.terms ? h("div", { class: "wide" }, h("h3", {}, "Licence and terms of the model and its data"), h("p", { class: "terms" }, model.terms)) : null));
 }

@@ -1,14 +1,18 @@
-// What of the page stands in its address.
-import { page, USUAL_COUNT } from "./state.js";
+// What of the page stands in its address: a gallery picture or a mood, and the wish; never a picture of one's own.
+import { page } from "./state.js";
+import { fromParams, toParams } from "./wish.js";
 
-export const COUNTS = [3, 12, 30];
-
-export const hashOf = (id) => `#image=${encodeURIComponent(id)}${page.k === USUAL_COUNT ? "" : `&k=${page.k}`}`;
-export function fromHash() {
-  const hash = new URLSearchParams(location.hash.slice(1));
-  const k = Number(hash.get("k"));
-  if (COUNTS.includes(k)) page.k = k;
-  return hash.get("image") ? { type: "image", id: hash.get("image") } : null;
+export function hashOf(step) {
+  const params = new URLSearchParams(step.type === "image" ? { image: step.id } : { mood: step.name });
+  for (const [name, value] of toParams(page.wish, { blend: step.type === "image" })) params.append(name, value);
+  return `#${params}`;
 }
-
-export const urlOf = (step) => `${location.pathname}${location.search}${step?.type === "image" ? hashOf(step.id) : ""}`;
+export function fromHash() {
+  const params = new URLSearchParams(location.hash.slice(1));
+  const wish = fromParams(params);
+  if (params.get("image")) return { step: { type: "image", id: params.get("image") }, wish };
+  if (params.get("mood")) return { step: { type: "mood", name: params.get("mood") }, wish: { ...wish, mood: null } };
+  return { step: null, wish };
+}
+export const canBeShared = (step) => step !== null && step.type !== "upload";
+export const urlOf = (step) => `${location.pathname}${location.search}${canBeShared(step) ? hashOf(step) : ""}`;

@@ -1,18 +1,18 @@
 // The page: choose a picture, see the emotions it is likely to evoke and its nearest pictures. No dependencies.
-import { fromHash } from "./address.js";
 import "./admin.js";
-import { showCounts } from "./counts.js";
+import "./compare.js";
+import { listen, makeForm } from "./filters.js";
 import { loadInfo } from "./info.js";
 import { show } from "./search.js";
 import { page } from "./state.js";
 import { showTheme } from "./themes.js";
-import "./travel.js";
+import { start, wishFor } from "./travel.js";
 import "./ways_in.js";
 
 showTheme();
-const first = fromHash();
-showCounts(show);
-page.trail = Array.isArray(history.state?.trail) && history.state.trail.length ? history.state.trail : first ? [first] : [];
-history.replaceState({ trail: page.trail }, "");
+start();
+makeForm();
+listen(wishFor);
+document.addEventListener("wish", (event) => wishFor(event.detail));
 page.ready = loadInfo();
 show();

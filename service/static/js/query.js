@@ -1,4 +1,5 @@
 // The picture asked about, and what it is likely to evoke.
+import { canBeShared } from "./address.js";
 import { hue, mood } from "./colours.js";
 import { $, h } from "./dom.js";
 import { emotions, page, pictureOf, sideOf } from "./state.js";
@@ -10,13 +11,16 @@ const MANY_EMOTIONS = 12; // more bars than this stand in two columns
 
 export function showPicture(step) {
   const frame = $("frame"), image = $("preview");
+  $("query").classList.toggle("of-mood", step.type === "mood");
+  if (step.type === "mood") return;
   frame.classList.remove("gone");
   image.onerror = () => frame.classList.add("gone");
   if (image.getAttribute("src") !== pictureOf(step)) image.src = pictureOf(step);
   image.alt = step.type === "upload" ? "Your picture" : "The picture from the gallery";
   const card = page.cards.get(step.id);
   $("caption").textContent = step.type === "upload" ? step.name : `From the gallery${card?.label ? `, labelled ${labelOf(card)}` : ""}`;
-  $("picture-links").hidden = step.type === "upload";
+  $("picture-links").hidden = !canBeShared(step);
+  $("unshared").hidden = canBeShared(step);
   $("copy-link").hidden = !navigator.clipboard;
   $("copy-link").textContent = "Copy link";
   if (step.type === "image") $("open-picture").href = pictureOf(step);
@@ -59,6 +63,15 @@ export function showVerdict(query) {
   $("bars").replaceChildren(...(all ? drawBars(all) : names.map(() => h("li", { class: "bar", "aria-hidden": "true" }, h("span", { class: "bone" }), h("span", { class: "bone" }), h("span", { class: "bone" })))));
   $("bars").setAttribute("aria-busy", String(!all));
   $("sides").replaceChildren(...drawSides(query?.polarity_probabilities));
+}
+// A mood has no picture, so there is nothing to weigh: its name, and what was looked for.
+export function showMood(name) {
+  mood(name);
+  $("verdict").style.setProperty("--tint", hue(name));
+  $("verdict").replaceChildren("Pictures most typical of ", h("strong", {}, name));
+  $("caveat").textContent = `Nearest to the middle of all gallery pictures whose predicted emotion is ${name}. Choose one to go on from there.`;
+  $("caveat").hidden = false;
+  $("unfamiliar").hidden = $("chips").hidden = true;
 }
 export function onlyTheWinner() { // nothing more is known about this picture than its card says
   $("wheel-box").hidden = true;

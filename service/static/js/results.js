@@ -1,4 +1,4 @@
-// The nearest pictures, and what stands in their place while there are none.
+// The nearest pictures in rows of one height, and what stands in their place while there are none.
 import { hashOf } from "./address.js";
 import { hue } from "./colours.js";
 import { $, h } from "./dom.js";
@@ -7,48 +7,58 @@ import { page } from "./state.js";
 import { felt, inWords, labelOf, NAMED, percent } from "./words.js";
 
 const SAME_BELOW = 0.0005; // what three decimals show as 0.000
+const USUAL_RATIO = 4 / 3; // where a picture's size is not known
+const [NARROWEST, WIDEST] = [0.62, 2.4]; // beyond, the thumbnail is cropped: a sliver has no room for words
+const BONE_RATIOS = [4 / 3, 3 / 4, 3 / 2, 1];
 
+// Width over height. It is known before the thumbnail comes, so that nothing jumps when it does.
+function ratioOf(id) {
+  const { width, height } = page.details.get(id) ?? {};
+  return width && height ? Math.min(WIDEST, Math.max(NARROWEST, width / height)) : USUAL_RATIO;
+}
+const dot = () => h("span", { class: "dot", "aria-hidden": "true" });
 export function drawCard(result) {
-  const tint = hue(result.emotion);
   const thumb = h("div", { class: "thumb" }, h("img", {
-    src: result.thumbnail_url, loading: "lazy", decoding: "async", width: 320, height: 240, alt: "", draggable: "false",
+    src: result.thumbnail_url, loading: "lazy", decoding: "async", alt: "", draggable: "false",
     onerror: () => thumb.classList.add("gone"),
   }), h("span", { class: "rank", "aria-hidden": "true" }, String(result.rank)));
   const same = result.distance < SAME_BELOW;
   const name = `Rank ${result.rank}, distance ${result.distance.toFixed(3)}, likely to evoke ${inWords(felt(result))}${result.label ? `, labelled ${labelOf(result)}` : ""}. Search from this picture.`;
-  const link = h("a", { class: "card", href: hashOf(result.id), "aria-label": name, "data-id": result.id, "--tint": tint }, thumb, h("div", { class: "meta" },
-    h("div", { class: "line" },
-      h("span", { class: "feels" }, felt(result).slice(0, NAMED).map((name) => h("span", { class: "feel", "--tint": hue(name) }, h("span", { class: "dot", "aria-hidden": "true" }), name))),
-      h("span", { class: "dist", title: "Euclidean distance" }, result.distance.toFixed(3))),
-    h("div", { class: "line sub" }, h("span", {}, percent(result.confidence)), result.label ? h("span", {}, `label: ${labelOf(result)}`) : null, same ? h("span", {}, "the same") : null)));
-  return h("li", {}, link);
+  const link = h("a", { class: "card", href: hashOf({ type: "image", id: result.id }), "aria-label": name, "data-id": result.id }, thumb, h("div", { class: "meta" },
+    h("span", { class: "feels" }, felt(result).slice(0, NAMED).map((one) => h("span", { class: "feel", "--tint": hue(one) }, dot(), one))),
+    h("span", { class: "sub" }, h("span", { class: "dist", title: "Euclidean distance" }, result.distance.toFixed(3)), h("span", {}, percent(result.confidence)),
+      same ? h("span", {}, "the same") : null, result.label ? h("span", { class: "label" }, `label: ${labelOf(result)}`) : null)));
+  const why = h("button", { type: "button", class: "why", "data-why": result.id, "aria-haspopup": "dialog", "aria-label": `Why rank ${result.rank} feels alike` }, "Why?");
+  return h("li", { "--ratio": ratioOf(result.id), "--tint": hue(result.emotion) }, link, why);
 }
 export function showResults(results) {
   const grid = $("grid");
+  page.shown = results;
   grid.setAttribute("aria-busy", "false");
-  grid.dataset.count = page.k;
   grid.replaceChildren(...results.map(drawCard));
   const tally = new Map();
   for (const name of results.flatMap(felt)) tally.set(name, (tally.get(name) ?? 0) + 1);
   const ranked = [...tally].sort((a, b) => b[1] - a[1]);
-  $("summary").replaceChildren(...ranked.map(([name, n]) => h("span", { "--tint": hue(name) }, h("span", { class: "dot", "aria-hidden": "true" }), `${n} ${name}`)));
+  $("summary").replaceChildren(...ranked.map(([name, n]) => h("span", { "--tint": hue(name) }, dot(), `${n} ${name}`)));
   $("distance-note").hidden = results.length === 0;
 }
-export function showWaiting() {
-  $("problem").hidden = true;
-  $("grid").setAttribute("aria-busy", "true");
-  $("grid").dataset.count = page.k;
-  $("summary").replaceChildren();
-  $("distance-note").hidden = true;
-  const bone = () => h("li", { "aria-hidden": "true" }, h("div", { class: "card" }, h("div", { class: "thumb bone" }), h("div", { class: "meta" }, h("div", { class: "bone line1" }), h("div", { class: "bone line2" }))));
-  $("grid").replaceChildren(...Array.from({ length: page.k }, bone));
-}
-
-export function showEmptyGallery(title, text) {
-  $("nearest").classList.add("bare");
+function empty() {
+  page.shown = [];
   $("grid").replaceChildren();
   $("grid").setAttribute("aria-busy", "false");
   $("summary").replaceChildren();
   $("distance-note").hidden = true;
-  showProblem($("problem"), { title, message: text }, null, { calm: true });
+}
+export function showWaiting() {
+  empty();
+  $("problem").hidden = true;
+  $("grid").setAttribute("aria-busy", "true");
+  const bone = (i) => h("li", { "aria-hidden": "true", "--ratio": BONE_RATIOS[i % BONE_RATIOS.length] }, h("div", { class: "card" }, h("div", { class: "thumb bone" }), h("div", { class: "meta" }, h("div", { class: "bone line1" }), h("div", { class: "bone line2" }))));
+  $("grid").replaceChildren(...Array.from({ length: page.wish.k }, (_, i) => bone(i)));
+}
+// Instead of pictures: what to do about it; the form of the wish goes too unless it can help.
+export function showNone(problem, { retry = null, label, calm = true, wishHelps = false } = {}) {
+  empty();
+  $("nearest").classList.toggle("bare", !wishHelps);
+  showProblem($("problem"), problem, retry, { calm, label });
 }

@@ -1,57 +1,118 @@
-// From a picture to its answer on the page.
+// From a picture or a mood to its answer on the page.
 import { mood } from "./colours.js";
 import { $, calm, say } from "./dom.js";
 import { dropWords, refuse } from "./drop.js";
-import { showProblem } from "./problems.js";
-import { onlyTheWinner, showPicture, showVerdict } from "./query.js";
-import { showEmptyGallery, showResults, showWaiting } from "./results.js";
-import { call, callJson, patiently, Problem, upload } from "./service.js";
-import { ANSWERS_KEPT, CARDS_KEPT, current, hasGallery, keep, page, pictureOf, stepKey } from "./state.js";
+import { offerLabels } from "./filters.js";
+import { onlyTheWinner, showMood, showPicture, showVerdict } from "./query.js";
+import { showNone, showResults, showWaiting } from "./results.js";
+import { callJson, patiently, Problem, upload } from "./service.js";
+import { ANSWERS_KEPT, CARDS_KEPT, current, hasGallery, keep, page, stepKey } from "./state.js";
 import { drawTrail } from "./trail.js";
 import { capital, felt, inWords, percent } from "./words.js";
+import { filtersInWords, toParams, withoutFilters } from "./wish.js";
 
-async function ask(step, k, signal) {
+const answerKey = (step) => `${stepKey(step)}?${toParams({ ...page.wish, k: 0 })}`;
+
+async function ask(step, wish, signal) {
+  const params = toParams(wish, { always: true, blend: step.type !== "mood" });
+  if (step.type === "mood") {
+    params.set("mood", step.name);
+    return (await callJson(`search?${params}`, { signal })).results;
+  }
   if (step.type === "image") {
-    const body = await callJson(`images/${encodeURIComponent(step.id)}/neighbours?k=${k}`, { signal });
+    const body = await callJson(`images/${encodeURIComponent(step.id)}/neighbours?${params}`, { signal });
     if (body.picture) keep(page.cards, step.id, body.picture, CARDS_KEPT);
-    return { query: null, results: body.results };
+    return body.results;
   }
   const { file } = page.uploads.get(step.key);
-  if (!hasGallery()) {
-    const body = await upload("classify", file, signal);
-    return { query: body.query ?? body, results: null };
-  }
-  const body = await upload(`search?k=${k}`, file, signal);
-  return { query: body.query, results: body.results };
+  const body = await upload(hasGallery() ? `search?${params}` : "classify", file, signal);
+  keep(page.queries, stepKey(step), body.query ?? body, ANSWERS_KEPT);
+  return body.results ?? null;
 }
-// A neighbours answer says in short what its own picture evokes; have that picture classified for the wheel.
-async function describe(step, answer, signal) {
+// All probabilities and sizes of what is about to be shown; without them the page still works, it only shows less.
+async function askDetails(ids, signal) {
+  const missing = ids.filter((id) => !page.details.has(id));
+  if (!missing.length) return;
   try {
-    const picture = await (await call(pictureOf(step), { signal })).blob();
-    const limit = page.info?.limits?.max_upload_bytes;
-    if (limit && picture.size > limit) throw new Problem(413, {});
-    const body = await patiently(() => upload("classify", picture, signal), signal, () => {});
-    answer.query = body.query ?? body;
+    const params = new URLSearchParams(missing.map((id) => ["id", id]));
+    for (const one of (await callJson(`images/details?${params}`, { signal })).pictures) keep(page.details, one.id, one, CARDS_KEPT);
   } catch (problem) {
-    if (problem.name === "AbortError") throw problem;
-    answer.query = page.cards.get(step.id) ?? null;
+    if (!(problem instanceof Problem)) throw problem;
   }
 }
+export const queryOf = (step) => page.queries.get(stepKey(step)) ?? page.details.get(step.id) ?? page.cards.get(step.id) ?? null;
 
-// What is on the page for a step once its answer is there, in full or in part.
-function render(step, answer) {
-  const { results } = answer;
-  $("problem").hidden = true;
-  if (results === null) showEmptyGallery("No gallery is loaded yet", "The emotions are above. To find pictures that feel alike, build an index first.");
-  else if (results.length === 0) showEmptyGallery("No other pictures in the gallery", "There is nothing to compare this picture with. Add pictures and rebuild the index.");
-  else showResults(results.slice(0, page.k));
+function showQuery(step) {
+  showPicture(step);
+  if (step.type === "mood") showMood(step.name);
+  else showVerdict(queryOf(step));
 }
-function announce(answer) {
-  const emotion = answer.query?.emotion;
-  const n = Math.min(page.k, answer.results?.length ?? 0);
-  const caution = answer.query?.unfamiliar ? `${$("unfamiliar").textContent} ` : "";
-  say(`${emotion ? `Likely to evoke ${inWords(felt(answer.query))}, ${percent(answer.query.confidence)}. ` : ""}${caution}${answer.results ? `${n} nearest pictures shown.` : ""}`);
-  if (emotion) document.title = `${capital(emotion)} – feelalike`;
+// What is on the page for a step once its answer is there.
+function render(step, { results }) {
+  const { wish } = page;
+  $("problem").hidden = true;
+  $("nearest").classList.toggle("bare", results === null);
+  if (results === null) showNone({ title: "No gallery is loaded yet", message: "The emotions are above. To find pictures that feel alike, build an index first." });
+  else if (results.length) showResults(results.slice(0, wish.k));
+  else if (filtersInWords(wish).length) {
+    showNone({ title: "No picture passes these filters", message: `Asked for: ${filtersInWords(wish).join(", ")}. Take one of them back, or all.` },
+      { retry: () => document.dispatchEvent(new CustomEvent("wish", { detail: withoutFilters(wish) })), label: "Clear the filters", wishHelps: true });
+  } else showNone({ title: "No other pictures in the gallery", message: "There is nothing to compare this picture with. Add pictures and rebuild the index." });
+}
+function announce(step, answer) {
+  const query = queryOf(step);
+  const n = Math.min(page.wish.k, answer.results?.length ?? 0);
+  const caution = query?.unfamiliar ? `${$("unfamiliar").textContent} ` : "";
+  const told = step.type === "mood" ? `Pictures most typical of ${step.name}. ` : query ? `Likely to evoke ${inWords(felt(query))}, ${percent(query.confidence)}. ` : "";
+  say(`${told}${caution}${answer.results ? `${n || "No"} nearest picture${n === 1 ? "" : "s"} shown.` : ""}`);
+  const name = step.type === "mood" ? step.name : query?.emotion;
+  if (name) document.title = `${capital(name)} – feelalike`;
+  document.dispatchEvent(new CustomEvent("answered", { detail: { step, query, results: answer.results?.slice(0, page.wish.k) ?? [] } }));
+}
+function showHome() {
+  document.body.classList.remove("has-query");
+  $("query").hidden = $("nearest").hidden = $("trail").hidden = true;
+  dropWords(false);
+  mood(null);
+  document.title = "feelalike: pictures that feel alike";
+}
+function showFailure(step, problem, known) {
+  if (!known && step.type !== "mood") {
+    $("verdict").replaceChildren(problem.status === 404 ? "This picture is not in the gallery" : "This picture got no answer");
+    if (step.type === "image" && problem.status === 404) $("frame").classList.add("gone");
+    $("query").classList.add("failed");
+    $("picture-links").hidden = $("unshared").hidden = true;
+  }
+  $("unfamiliar").hidden = $("caveat").hidden = true;
+  const wishHelps = problem.status === 422 && Boolean(filtersInWords(page.wish).length || page.wish.mood);
+  const hopeless = [400, 404, 413, 415, 422].includes(problem.status);
+  if (problem.status === 401) showNone(problem, { retry: () => location.reload(), label: "Reload and sign in", calm: false });
+  else showNone(problem, { retry: hopeless ? null : () => show(), calm: false, wishHelps });
+  say("");
+}
+function bringIntoView() {
+  $("verdict").focus({ preventScroll: true });
+  const target = $("trail").hidden ? $("query") : $("trail");
+  const { top } = target.getBoundingClientRect();
+  if (top < 0 || top > innerHeight * 0.4) target.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+}
+function waitInWords(problem, left) {
+  const text = `${problem.message} Trying again in ${left}\u202fs.`;
+  if ($("caveat").hidden || !$("caveat").classList.contains("waiting")) say(`${problem.title}. Waiting to try again.`);
+  $("caveat").textContent = text;
+  $("caveat").classList.add("waiting");
+  $("caveat").hidden = false;
+}
+const isEnough = (answer) => answer !== undefined && (answer.results === null || answer.asked >= page.wish.k || answer.results.length < answer.asked);
+
+async function answerFor(step, signal) {
+  const { wish } = page;
+  await page.ready;
+  const results = await patiently(() => ask(step, wish, signal), signal, waitInWords);
+  if (step.type === "upload") showVerdict(queryOf(step)); // it is there already; sizes come with the next answer
+  await askDetails([...(step.type === "image" ? [step.id] : []), ...(results ?? []).map((result) => result.id)], signal);
+  for (const result of results ?? []) keep(page.cards, result.id, result, CARDS_KEPT);
+  return { asked: wish.k, results };
 }
 
 export async function show({ focus = null } = {}) {
@@ -59,93 +120,45 @@ export async function show({ focus = null } = {}) {
   page.flight?.abort();
   page.flight = null;
   $("file-error").hidden = true;
-  document.body.classList.toggle("has-query", Boolean(step));
-  $("query").hidden = $("nearest").hidden = !step;
-  dropWords(Boolean(step));
-  if (!step) {
-    $("trail").hidden = true;
-    mood(null);
-    document.title = "feelalike: pictures that feel alike";
-    return;
-  }
+  if (!step) return showHome();
   if (step.type === "upload" && !page.uploads.has(step.key)) {
-    document.body.classList.remove("has-query");
-    $("query").hidden = $("nearest").hidden = $("trail").hidden = true;
-    dropWords(false);
-    mood(null);
-    refuse("Your own picture is not kept, so it is gone after reloading. Choose it again to go on.");
-    return;
+    showHome();
+    return refuse("Your own picture is not kept, so it is gone after reloading. Choose it again to go on.");
   }
-  const key = stepKey(step);
+  document.body.classList.add("has-query");
+  $("query").hidden = $("nearest").hidden = false;
+  dropWords(true);
+  const key = answerKey(step);
   const known = page.answers.get(key);
-  const enough = known && (known.results === null || known.asked >= page.k || known.results.length < known.asked);
   $("query").classList.remove("failed");
   $("nearest").classList.remove("bare");
+  $("caveat").classList.remove("waiting");
   drawTrail();
-  showPicture(step);
-  showVerdict(known?.query ?? page.cards.get(step.id) ?? null);
-  if (focus === "verdict") {
-    $("verdict").focus({ preventScroll: true });
-    const target = $("trail").hidden ? $("query") : $("trail");
-    const { top } = target.getBoundingClientRect();
-    if (top < 0 || top > innerHeight * 0.4) target.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+  showQuery(step);
+  if (focus === "verdict") bringIntoView();
+  if (isEnough(known)) {
+    render(step, known);
+    return announce(step, known);
   }
-  if (enough) render(step, known);
-  else showWaiting();
-  if (enough && known.query?.probabilities) {
-    announce(known);
-    document.dispatchEvent(new CustomEvent("answered", { detail: { step, answer: known } }));
-    return;
-  }
+  showWaiting();
+  say("Searching…");
   const flight = (page.flight = new AbortController());
-  const { signal } = flight;
-  if (!enough) say("Searching…");
   try {
-    let answer = known;
-    if (!enough) {
-      const k = page.k;
-      await page.ready;
-      answer = await patiently(() => ask(step, k, signal), signal, (problem, left) => {
-        $("caveat").textContent = `${problem.message} Trying again in ${left}\u202fs.`;
-        if ($("caveat").hidden) say(`${problem.title}. Waiting to try again.`);
-        $("caveat").hidden = false;
-      });
-      answer.asked = k;
-      answer.query ??= known?.query ?? null;
-      keep(page.answers, key, answer, ANSWERS_KEPT);
-      for (const result of answer.results ?? []) keep(page.cards, result.id, result, CARDS_KEPT);
-      render(step, answer);
-    }
-    if (answer.query?.probabilities) {
-      if (!known?.query?.probabilities) showVerdict(answer.query);
-    } else {
-      showPicture(step);
-      showVerdict(page.cards.get(step.id) ?? null); // its card and the label set are known by now
-      await describe(step, answer, signal);
-      if (answer.query) showVerdict(answer.query);
-      if (!answer.query) $("verdict").replaceChildren("Pictures near this one");
-      if (!answer.query?.probabilities) onlyTheWinner();
-    }
+    const answer = await answerFor(step, flight.signal);
+    keep(page.answers, key, answer, ANSWERS_KEPT);
+    $("caveat").classList.remove("waiting");
+    showQuery(step);
+    if (step.type === "image" && !queryOf(step)?.probabilities) onlyTheWinner();
+    render(step, answer);
+    offerLabels();
     drawTrail();
-    announce(answer);
-    document.dispatchEvent(new CustomEvent("answered", { detail: { step, answer } }));
+    announce(step, answer);
   } catch (problem) {
-    if (problem.name === "AbortError") return;
+    if (problem.name === "AbortError") return undefined;
     if (!(problem instanceof Problem)) throw problem;
-    $("grid").replaceChildren();
-    $("grid").setAttribute("aria-busy", "false");
-    if (!page.answers.get(key)?.query) {
-      $("verdict").replaceChildren(problem.status === 404 ? "This picture is not in the gallery" : "This picture got no answer");
-      if (step.type === "image" && problem.status === 404) $("frame").classList.add("gone");
-      $("query").classList.add("failed");
-      $("picture-links").hidden = true;
-    }
-    $("unfamiliar").hidden = $("caveat").hidden = true;
-    $("nearest").classList.add("bare");
-    const hopeless = [400, 404, 413, 415, 422].includes(problem.status);
-    showProblem($("problem"), problem, hopeless ? null : () => show());
-    say("");
+    showFailure(step, problem, queryOf(step));
   } finally {
     if (page.flight === flight) page.flight = null;
   }
+  return undefined;
 }

@@ -2,6 +2,7 @@
 import { sentence } from "./words.js";
 
 const BUSY_RETRIES = 4;
+const PASSING = [0, 429, 502, 503, 504]; // busy, or being restarted, with or without a proxy before it
 
 export class Problem extends Error {
   constructor(status, body, headers) {
@@ -41,7 +42,7 @@ export async function patiently(ask, signal, onWait) {
     try {
       return await ask();
     } catch (problem) {
-      if (problem.status !== 503 || tries >= BUSY_RETRIES) throw problem;
+      if (!PASSING.includes(problem.status) || tries >= BUSY_RETRIES || !navigator.onLine) throw problem;
       for (let left = Math.min(60, Math.max(1, Math.ceil(problem.retryAfter ?? 2))); left > 0; left -= 1) {
         onWait(problem, left);
         await pause(1000, signal);

@@ -1,46 +1,73 @@
-// From one picture to the next, back and forward.
-import { fromHash, urlOf } from "./address.js";
-import { showCounts } from "./counts.js";
+// From one picture to the next, back and forward, and from one wish to another.
+import { canBeShared, fromHash, urlOf } from "./address.js";
 import { $, calm } from "./dom.js";
+import { showWish } from "./filters.js";
 import { show } from "./search.js";
 import { current, page } from "./state.js";
+import { USUAL } from "./wish.js";
+
+const remembered = () => ({ trail: page.trail, wish: page.wish, at: page.at });
+const write = (how) => history[how](remembered(), "", urlOf(current()));
 
 export function goTo(step, fresh = false) {
-  page.trail = fresh ? [step] : [...page.trail, step];
-  history.pushState({ trail: page.trail }, "", urlOf(step));
+  page.at += 1;
+  page.trail = [...(fresh ? [] : page.trail), { ...step, at: page.at }];
+  write("pushState");
   show({ focus: "verdict" });
 }
-
-const opensElsewhere = (event) => event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button;
-$("grid").addEventListener("click", (event) => {
-  const card = event.target.closest("a.card");
-  if (!card || opensElsewhere(event)) return;
-  event.preventDefault();
-  goTo({ type: "image", id: card.dataset.id });
-});
+// Another wish for the same picture is a step of its own, so that Back takes it back.
+export function wishFor(changes) {
+  page.wish = { ...page.wish, ...changes };
+  page.at += 1;
+  if (current()) page.trail = [...page.trail.slice(0, -1), { ...current(), at: page.at }];
+  write("pushState");
+  showWish();
+  show();
+}
+export function start() {
+  const { step, wish } = fromHash();
+  const state = history.state;
+  page.at = state?.at ?? 0;
+  page.wish = state?.wish ?? wish;
+  page.trail = Array.isArray(state?.trail) && state.trail.length ? state.trail : step ? [{ ...step, at: page.at }] : [];
+  history.replaceState(remembered(), "");
+}
 addEventListener("popstate", (event) => {
   const left = current();
-  const step = fromHash();
-  showCounts(show);
-  if (Array.isArray(event.state?.trail)) page.trail = event.state.trail;
+  if (Array.isArray(event.state?.trail)) Object.assign(page, event.state);
   else {
+    const { step, wish } = fromHash();
     if (!step && location.hash && page.trail.length) { // a jump inside the page, such as the skip link
-      history.replaceState({ trail: page.trail }, "");
+      history.replaceState(remembered(), "");
       return;
     }
-    page.trail = step ? [step] : [];
-    history.replaceState({ trail: page.trail }, "");
+    page.at += 1;
+    page.wish = wish;
+    page.trail = step ? [{ ...step, at: page.at }] : [];
+    history.replaceState(remembered(), "");
   }
+  showWish();
   show();
   if (left?.type === "image") document.querySelector(`.card[data-id="${CSS.escape(left.id)}"]`)?.focus();
+});
+
+const opensElsewhere = (event) => event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button;
+document.addEventListener("click", (event) => { // results, and moods to start from
+  const link = event.target.closest?.("a[data-id], a[data-mood]");
+  if (!link || opensElsewhere(event)) return;
+  event.preventDefault();
+  goTo(link.dataset.id ? { type: "image", id: link.dataset.id } : { type: "mood", name: link.dataset.mood }, Boolean(link.dataset.mood));
 });
 $("back").addEventListener("click", () => history.back());
 $("home").addEventListener("click", (event) => {
   if (opensElsewhere(event)) return;
   event.preventDefault();
   if (!page.trail.length) return;
+  page.at += 1;
   page.trail = [];
-  history.pushState({ trail: [] }, "", urlOf(null));
+  page.wish = { ...USUAL, k: page.wish.k };
+  write("pushState");
+  showWish();
   show();
   scrollTo({ top: 0 });
 });
@@ -54,6 +81,6 @@ for (const link of document.querySelectorAll(".skip, #to-about")) {
   });
 }
 $("copy-link").addEventListener("click", async () => {
-  const done = await navigator.clipboard.writeText(location.href).then(() => true, () => false);
+  const done = canBeShared(current()) && (await navigator.clipboard.writeText(location.href).then(() => true, () => false));
   $("copy-link").textContent = done ? "Link copied" : "Copy the address bar";
 });

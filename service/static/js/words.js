@@ -37,3 +37,13 @@ export function leaves(value, path = []) {
 }
 
 export const when = (text) => { const date = new Date(text); return text && !Number.isNaN(+date) ? date.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }) : text; };
+
+// Distances of normalised embeddings go from 0 to 2. The words are for people, the number decides.
+const NEARNESS = [[0.0005, "the same picture, or a copy of it"], [0.1, "very near"], [0.25, "near"], [0.45, "some way off"], [Infinity, "far"]];
+export const distanceInWords = (distance) => `Distance ${distance.toFixed(3)}: ${NEARNESS.find(([below]) => distance < below)[1]}.`;
+// What two profiles have in common: 1 where they are the same, 0 where no emotion has a share in both.
+export function likeness(one, other) {
+  const names = Object.keys({ ...one, ...other });
+  const total = (pick) => names.reduce((all, name) => all + pick(one[name] ?? 0, other[name] ?? 0), 0);
+  return total(Math.min) / (total(Math.max) || 1);
+}

@@ -1,0 +1,170 @@
+"""What the page says while it waits, when nothing is there, when something fails, and when the model is not sure."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from playwright.sync_api import expect
+
+from browsing import Visits, refused, rewritten, serving, wait_for_results
+from index.store import SnapshotStore
+
+READ_TOKEN = "a token to read"
+
+
+@pytest.fixture
+def serve(make_app: Callable[..., FastAPI]) -> Iterator[Callable[..., str]]:
+    """Another service than the common one, until the test ends."""
+    with ExitStack() as stack:
+        yield lambda store, **changes: stack.enter_context(serving(make_app(store, **changes)))
+
+
+def unsure(content: dict) -> None:
+    if "query" in content:
+        content["query"]["confidence"] = 0.2
+
+
+def unfamiliar(content: dict) -> None:
+    if "query" in content:
+        content["query"]["unfamiliar"] = True
+
+
+def nothing_found(content: dict) -> None:
+    content["results"] = []
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "words"),
+    [
+        (unsure, "#verdict", "No emotion stands out"),
+        (unsure, "#caveat", "take the first place as a hint only"),
+        (unfamiliar, "#unfamiliar", "take its mood with caution"),
+        (nothing_found, "#problem", "No other pictures in the gallery"),
+    ],
+)
+def test_what_an_answer_leaves_open_is_said(
+    visit: Visits, painting: Path, change: Callable[[dict], None], where: str, words: str
+) -> None:
+    page = visit()
+    page.route("**/search?*", rewritten(change))
+    page.set_input_files("#file", painting)
+    expect(page.locator(where)).to_contain_text(words)
+    expect(page.locator(where)).to_be_visible()
+
+
+def test_while_it_waits_the_page_shows_where_the_answer_will_be(visit: Visits, painting: Path) -> None:
+    page = visit()
+    held = []
+    page.route("**/search?*", held.append)
+    page.set_input_files("#file", painting)
+    expect(page.locator("#verdict")).to_have_text("Looking at the picture…")
+    expect(page.locator("#grid")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#grid li")).to_have_count(12)
+    held[0].continue_()
+    wait_for_results(page)
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, "overloaded"), (503, "not_ready"), (429, "rate_limited")])
+def test_a_busy_or_restarting_service_is_asked_again(visit: Visits, painting: Path, status: int, code: str) -> None:
+    page = visit()
+    times = iter(range(9))
+
+    def once(route) -> None:
+        if next(times):
+            route.continue_()
+        else:
+            refused(status, code, "Not now", **{"Retry-After": "1"})(route)
+
+    page.route("**/search?*", once)
+    page.set_input_files("#file", painting)
+    expect(page.locator("#caveat")).to_contain_text("Trying again in 1")
+    expect(page.locator("#status")).to_contain_text("Waiting to try again")
+    wait_for_results(page)
+    expect(page.locator("#caveat")).not_to_contain_text("Trying again")
+    assert all(str(status) in complaint for complaint in visit.complaints)
+    visit.complaints.clear()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "offers_another_try"),
+    [(500, "internal_error", True), (413, "picture_too_large", False), (422, "undecodable_picture", False)],
+)
+def test_a_refusal_is_told_with_its_code_and_what_to_do(
+    visit: Visits, painting: Path, status: int, code: str, offers_another_try: bool
+) -> None:
+    page = visit()
+    page.route("**/search?*", refused(status, code, "It went wrong"))
+    page.set_input_files("#file", painting)
+    expect(page.locator("#problem")).to_contain_text("It went wrong here.")
+    expect(page.locator("#problem .ids")).to_have_text(f"{code} · request r1")
+    expect(page.locator("#verdict")).to_have_text("This picture got no answer")
+    again = page.get_by_role("button", name="Try again")
+    expect(again).to_have_count(int(offers_another_try))
+    if offers_another_try:
+        page.unroute("**/search?*")
+        again.click()
+        wait_for_results(page)
+    visit.complaints.clear()
+
+
+def test_a_link_to_a_picture_that_is_gone_says_so(visit: Visits) -> None:
+    page = visit("#image=" + "0" * 32)
+    expect(page.locator("#verdict")).to_have_text("This picture is not in the gallery")
+    expect(page.locator("#problem .ids")).to_contain_text("unknown_image")
+    visit.complaints.clear()
+
+
+def test_a_mood_that_the_model_does_not_know_is_told(visit: Visits) -> None:
+    page = visit("#mood=boredom")
+    expect(page.locator("#problem")).to_contain_text("boredom")
+    visit.complaints.clear()
+
+
+def test_without_an_index_emotions_are_told_and_what_is_missing(
+    visit: Visits, serve: Callable[..., str], tmp_path: Path, painting: Path
+) -> None:
+    page = visit(url=serve(tmp_path / "empty"))
+    expect(page.locator("#banner")).to_contain_text("No gallery is loaded")
+    expect(page.locator("#moods")).to_be_hidden()
+    page.set_input_files("#file", painting)
+    expect(page.locator("#bars .bar .num")).to_have_count(8)
+    expect(page.locator("#problem")).to_contain_text("build an index first")
+    expect(page.locator("#wish")).to_be_hidden()
+
+
+def test_a_service_that_restarts_is_waited_for(
+    visit: Visits, make_app: Callable[..., FastAPI], store: SnapshotStore, painting: Path
+) -> None:
+    with serving(make_app(store.root)) as url:
+        page = visit(url=url)
+        expect(page.locator("#mood-list a")).to_have_count(8)
+    page.set_input_files("#file", painting)
+    expect(page.locator("#caveat")).to_contain_text("Trying again in")
+    with serving(make_app(store.root), int(url.rpartition(":")[2])):
+        wait_for_results(page)
+    visit.complaints.clear()
+
+
+def test_a_closed_service_asks_for_its_token(visit: Visits, serve: Callable[..., str], store: SnapshotStore) -> None:
+    url = serve(store.root, read_token=READ_TOKEN)
+    stranger = visit(url=url)
+    expect(stranger.get_by_role("heading")).to_have_text("This service is closed")
+    visit.complaints.clear()
+    page = visit(url=url, http_credentials={"username": "any", "password": READ_TOKEN})
+    page.locator("#mood-list a").first.click()
+    wait_for_results(page)
+    first = page.locator("#grid img").first
+    expect(first).to_have_js_property("complete", True)
+    assert first.evaluate("image => image.naturalWidth") > 0
+
+
+def test_a_token_that_no_longer_counts_is_asked_for_again(visit: Visits, painting: Path) -> None:
+    page = visit()
+    page.route("**/search?*", refused(401, "unauthorized", "Token needed"))
+    page.set_input_files("#file", painting)
+    page.unroute("**/search?*")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Reload and sign in").click()
+    visit.complaints.clear()
