@@ -1,4 +1,4 @@
-"""Why two pictures feel alike: both profiles side by side."""
+"""How alike two pictures feel: both profiles side by side."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def test_both_profiles_are_shown_with_the_distance_in_words(visit: Visits, paint
     distance = page.locator("#grid .dist").nth(2).inner_text()
     why = page.get_by_role("button", name="Why rank 3 feels alike")
     why.click()
-    dialog = page.get_by_role("dialog", name="Why these two feel alike")
+    dialog = page.get_by_role("dialog", name="How alike these two feel")
     expect(dialog).to_contain_text(f"Distance {distance}:")
     expect(dialog).to_contain_text(re.compile("Both lean to the|opposite sides"))
     expect(dialog).to_contain_text(re.compile(r"profiles overlap by \d"))

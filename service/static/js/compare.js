@@ -1,4 +1,4 @@
-// Why two pictures feel alike: what the model says of both, side by side.
+// How alike two pictures feel, and where: what the model says of both, side by side.
 import { hue } from "./colours.js";
 import { $, h } from "./dom.js";
 import { queryOf } from "./search.js";
@@ -10,7 +10,8 @@ const figure = (src, caption) => h("figure", {}, h("img", { src, alt: "" }), h("
 // One row an emotion, the query's bar to the left, the result's to the right, both from the middle.
 function drawProfiles(query, result) {
   const names = Object.keys(result.probabilities).sort((a, b) => sum(b, query, result) - sum(a, query, result));
-  const bar = (p) => h("span", { class: "fill", "--p": Math.min(1, p), "aria-hidden": "true" });
+  const longest = Math.max(...names.flatMap((name) => [query?.probabilities?.[name] ?? 0, result.probabilities[name]])) || 1;
+  const bar = (p) => h("span", { class: "fill", "--p": p / longest, "aria-hidden": "true" });
   const rows = names.map((name) => h("tr", { "--tint": hue(name) },
     h("td", {}, query ? [h("span", { class: "num" }, percent(query.probabilities[name] ?? 0)), bar(query.probabilities[name] ?? 0)] : null),
     h("th", { scope: "row", title: sideOf(name) }, name),
@@ -46,7 +47,7 @@ function open(id) {
     ...sentences(query, result ?? card, card.distance).map((text, i) => h("p", { class: i ? null : "lead" }, text)),
     result ? drawProfiles(query, result) : h("p", { class: "dim" }, "The service has not told the other picture's profile."),
     h("p", { class: "fine" }, `The order goes by the distance of the two embeddings${dim ? ` (${dim} numbers each)` : ""}, not by these percentages: they show where the model sees the likeness, not how it was computed.`));
-  $("compare-title").textContent = step.type === "mood" ? `Why this picture stands for ${step.name}` : "Why these two feel alike";
+  $("compare-title").textContent = step.type === "mood" ? `Why this picture stands for ${step.name}` : "How alike these two feel";
   $("compare").showModal();
 }
 document.addEventListener("click", (event) => {

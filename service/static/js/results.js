@@ -8,13 +8,13 @@ import { felt, inWords, labelOf, NAMED, percent } from "./words.js";
 
 const SAME_BELOW = 0.0005; // what three decimals show as 0.000
 const USUAL_RATIO = 4 / 3; // where a picture's size is not known
-const [NARROWEST, WIDEST] = [0.62, 2.4]; // beyond, the thumbnail is cropped: a sliver has no room for words
+const WIDEST = 2.4; // beyond, the thumbnail is cropped; the style sheet has the narrowest, which has to have room for words
 const BONE_RATIOS = [4 / 3, 3 / 4, 3 / 2, 1];
 
 // Width over height. It is known before the thumbnail comes, so that nothing jumps when it does.
 function ratioOf(id) {
   const { width, height } = page.details.get(id) ?? {};
-  return width && height ? Math.min(WIDEST, Math.max(NARROWEST, width / height)) : USUAL_RATIO;
+  return width && height ? Math.min(WIDEST, width / height) : USUAL_RATIO;
 }
 const dot = () => h("span", { class: "dot", "aria-hidden": "true" });
 export function drawCard(result) {
