@@ -18,6 +18,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
+TIMEOUT_MS = 20_000
+"""Generous, because a busy machine is slow."""
 _START_TIMEOUT_S = 60.0
 
 
@@ -59,7 +61,7 @@ class Visits:
         options = {"viewport": DESKTOP, "reduced_motion": "reduce", "base_url": url or self.url} | options
         context = self._browser.new_context(**options)
         self._contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))

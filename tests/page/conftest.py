@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from browsing import CHROMIUM, FLAGS, Visits, serving
+from browsing import CHROMIUM, FLAGS, TIMEOUT_MS, Visits, serving
 from conftest import ROOT
 from demo.paint import encode_picture, paint_gallery
 from emotion.predictor import Predictor
@@ -83,6 +83,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no chromium, chromium-browser or google-chrome on the PATH")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=TIMEOUT_MS)
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield found
         found.close()

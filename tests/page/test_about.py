@@ -11,7 +11,7 @@ def test_about_tells_model_gallery_quality_and_terms(visit: Visits) -> None:
     page.get_by_role("link", name="About").click()
     about = page.locator("#about")
     expect(about).to_have_attribute("open", "")
-    expect(about.locator("summary")).to_be_focused()
+    expect(about.locator("> summary")).to_be_focused()
     for words in ("tf_efficientnet_lite0", "euclidean", "fi-mini", "academic research only"):
         expect(about).to_contain_text(words)
     expect(about).to_contain_text("It names the right one of 8 emotions for 54\u202f% of unseen photos")
