@@ -21,7 +21,7 @@ def violations(page: Page) -> list[str]:
 def test_axe_finds_nothing_on_any_screen(visit: Visits, painting: Path, viewport: dict, scheme: str) -> None:
     page = visit(viewport=viewport, color_scheme=scheme)
     expect(page.locator("#mood-list a")).to_have_count(8)
-    page.locator("#about summary").click()
+    page.locator("#about > summary").click()
     assert violations(page) == []
     ask_about(page, painting)
     page.locator("#filters summary").click()

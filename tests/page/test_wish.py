@@ -89,7 +89,7 @@ def test_an_address_leads_others_to_the_same_results(visit: Visits) -> None:
     wait_for_results(page)
     page.locator("#grid a.card").first.click()
     expect(page.locator("#preview")).to_be_visible()
-    page.get_by_text("3", exact=True).click()
+    page.locator("#count-options").get_by_text("3", exact=True).click()
     expect(page.locator("#grid a.card")).to_have_count(3)
     page.locator("#filters summary").click()
     page.locator("#dedupe").check()

@@ -15,6 +15,11 @@ export function showPicture(step) {
   if (step.type === "mood") return;
   frame.classList.remove("gone");
   image.onerror = () => frame.classList.add("gone");
+  const { width, height } = page.details.get(step.id) ?? {};
+  for (const [name, value] of [["width", width], ["height", height]]) { // its place is kept before the picture comes
+    if (value) image.setAttribute(name, value);
+    else image.removeAttribute(name);
+  }
   if (image.getAttribute("src") !== pictureOf(step)) image.src = pictureOf(step);
   image.alt = step.type === "upload" ? "Your picture" : "The picture from the gallery";
   const card = page.cards.get(step.id);

@@ -77,7 +77,7 @@ for (const link of document.querySelectorAll(".skip, #to-about")) {
     const target = $(link.getAttribute("href").slice(1));
     if (target.id === "about") target.open = true;
     target.scrollIntoView({ behavior: calm() ? "auto" : "smooth" });
-    (target.querySelector("summary") ?? target).focus({ preventScroll: true });
+    (target.querySelector(":scope > summary") ?? target).focus({ preventScroll: true });
   });
 }
 $("copy-link").addEventListener("click", async () => {
