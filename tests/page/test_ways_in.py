@@ -3,7 +3,6 @@
 import base64
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from browsing import PHONE, Visits, ask_about, ranks, wait_for_results
@@ -42,12 +41,9 @@ def test_a_phone_offers_its_camera_and_a_photo_is_answered(visit: Visits, painti
     wait_for_results(page)
 
 
-def test_without_a_touch_screen_no_camera_is_offered(visit: Visits) -> None:
-    expect(visit().get_by_text("Take a photo")).to_be_hidden()
-
-
 def test_a_pasted_picture_is_taken(visit: Visits, painting: Path) -> None:
     page = visit()
+    expect(page.get_by_text("Take a photo")).to_be_hidden()  # there is no touch screen
     script = "(files) => dispatchEvent(new ClipboardEvent('paste', { clipboardData: files, bubbles: true }))"
     page.evaluate(script, transfer(page, painting))
     wait_for_results(page)
@@ -63,22 +59,20 @@ def test_a_dropped_picture_is_taken(visit: Visits, painting: Path) -> None:
     wait_for_results(page)
 
 
-@pytest.mark.parametrize(
-    ("content", "name", "words"),
-    [
-        (b"", "nothing.jpg", "is empty"),
-        (b"GIF89a......", "moving.gif", "is a GIF file"),
-        (b"plain text", "notes.jpg", "does not look like a picture"),
-    ],
-)
-def test_what_is_no_picture_is_refused_in_words(
-    visit: Visits, tmp_path: Path, content: bytes, name: str, words: str
-) -> None:
+NO_PICTURES = {
+    "nothing.jpg": (b"", "is empty"),
+    "moving.gif": (b"GIF89a......", "is a GIF file"),
+    "notes.jpg": (b"plain text", "does not look like a picture"),
+}
+
+
+def test_what_is_no_picture_is_refused_in_words(visit: Visits, tmp_path: Path) -> None:
     page = visit()
-    (tmp_path / name).write_bytes(content)
-    page.set_input_files("#file", tmp_path / name)
-    expect(page.locator("#file-error")).to_contain_text(words)
-    expect(page.locator("#query")).to_be_hidden()
+    for name, (content, words) in NO_PICTURES.items():
+        (tmp_path / name).write_bytes(content)
+        page.set_input_files("#file", tmp_path / name)
+        expect(page.locator("#file-error")).to_contain_text(words)
+        expect(page.locator("#query")).to_be_hidden()
 
 
 def test_a_result_leads_on_and_the_crumbs_lead_back(visit: Visits, painting: Path) -> None:
