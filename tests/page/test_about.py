@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from browsing import Visits
+from browsing import DESKTOP, PHONE, Visits
 
 
 def test_about_tells_model_gallery_quality_and_terms(visit: Visits) -> None:
@@ -17,3 +17,6 @@ def test_about_tells_model_gallery_quality_and_terms(visit: Visits) -> None:
     expect(about).to_contain_text("It names the right one of 8 emotions for 54\u202f% of unseen photos")
     about.get_by_text("All figures").click()
     expect(about.get_by_role("rowheader", name="mAP8", exact=True)).to_be_visible()
+    for viewport in (DESKTOP, PHONE):
+        page.set_viewport_size(viewport)
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]

@@ -16,7 +16,7 @@ def percents(page: Page, side: str) -> list[float]:
 def test_both_profiles_are_shown_with_the_distance_in_words(visit: Visits, painting: Path) -> None:
     page = visit()
     ask_about(page, painting)
-    distance = page.locator("#grid .dist").nth(2).inner_text()
+    distance = page.locator("#grid .dist").nth(2).inner_text().removeprefix("distance ")
     why = page.get_by_role("button", name="Why rank 3 feels alike")
     why.click()
     dialog = page.get_by_role("dialog", name="How alike these two feel")

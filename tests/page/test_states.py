@@ -96,6 +96,7 @@ def test_a_link_to_what_is_not_there_says_so(visit: Visits) -> None:
     page = visit("#image=" + "0" * 32)
     expect(page.locator("#verdict")).to_have_text("This picture is not in the gallery")
     expect(page.locator("#problem .ids")).to_contain_text("unknown_image")
+    expect(page.locator("#problem")).to_contain_text("It may have been deleted")
     page.evaluate("location.hash = '#mood=boredom'")
     expect(page.locator("#problem")).to_contain_text("boredom")
     visit.complaints.clear()

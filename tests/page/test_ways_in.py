@@ -27,7 +27,7 @@ def test_a_chosen_picture_is_answered_with_emotions_and_nearest_pictures(visit: 
     expect(page.locator("#verdict")).to_contain_text("likely to evoke")
     expect(page.locator("#bars .bar")).to_have_count(8)
     expect(page.locator("#grid a.card")).to_have_count(12)
-    distances = [float(text) for text in page.locator("#grid .dist").all_inner_texts()]
+    distances = [float(text.removeprefix("distance ")) for text in page.locator("#grid .dist").all_inner_texts()]
     assert distances == sorted(distances)
     expect(page.locator("#verdict")).to_be_focused()
     expect(page.locator("#status")).to_contain_text("12 nearest pictures shown")
@@ -96,6 +96,7 @@ def test_a_mood_is_a_start_without_a_picture(visit: Visits) -> None:
     wait_for_results(page)
     expect(page.locator("#verdict")).to_have_text("Pictures most typical of awe")
     expect(page.locator("#preview")).to_be_hidden()
+    expect(page.locator("#blend")).to_be_hidden()
     assert page.url.endswith("#mood=awe")
     page.locator("#grid a.card").first.click()
     expect(page.locator("#preview")).to_be_visible()

@@ -38,14 +38,11 @@ function inShort(metrics, n) {
   const said = Object.entries(SAID).map(([key, say]) => [all.find((leaf) => leaf.key === key && leaf.value <= 1), say]);
   return said.filter(([leaf]) => leaf).map(([leaf, say]) => h("li", {}, say(leaf.value, n)));
 }
-function quality(model) {
-  const short = inShort(model.metrics ?? {}, model.taxonomy.emotions.length);
-  if (!short.length) return metricsTable(model.metrics ?? {});
-  return [h("ul", { class: "short" }, ...short), h("details", { class: "figures" }, h("summary", {}, "All figures"), ...metricsTable(model.metrics))];
-}
 export function showAbout() {
   const { info } = page, { model, index } = info;
   const data = model.training_data;
+  const table = metricsTable(model.metrics ?? {});
+  const short = inShort(model.metrics ?? {}, model.taxonomy.emotions.length);
   $("about-short").textContent = `${model.name}${index ? `, ${whole(index.count)} pictures` : ", no gallery"}`;
   $("about-body").replaceChildren(h("div", { class: "about-grid" },
     h("div", {}, h("h3", {}, "Model"), facts([
@@ -53,9 +50,10 @@ export function showAbout() {
       ["numbers a picture", model.embedding_dim], ["runtime", [model.runtime, model.precision, model.device].filter(Boolean).join(", ")], ["service", [info.name, info.version].filter(Boolean).join(" ")],
     ])),
     h("div", {}, h("h3", {}, "Gallery"), index ? facts([
-      ["pictures", index.count], ["index", [index.kind, index.device].filter(Boolean).join(", ")], ["metric", index.metric], ["recall", index.recall], ["version", index.version], ["built", when(index.created)],
+      ["pictures", index.count], ["added since", index.added || null], ["index", [index.kind, index.device].filter(Boolean).join(", ")], ["metric", index.metric], ["recall", index.recall], ["version", index.version], ["built", when(index.created)],
     ]) : h("p", { class: "dim" }, "No index is loaded. Emotions can be told, nearest pictures cannot."),
     ...(data ? [h("h3", {}, "Training data"), isRecord(data) ? facts(leaves(data).map((leaf) => [[leaf.group, leaf.key].filter(Boolean).join(" › "), leaf.value])) : h("p", {}, String(data))] : [])),
-    h("div", {}, h("h3", {}, "Measured quality"), ...quality(model)),
+    h("div", {}, h("h3", {}, "Measured quality"), ...(short.length ? [h("ul", { class: "short" }, ...short)] : table)),
+    short.length ? h("details", { class: "figures wide" }, h("summary", {}, "All figures"), ...table) : null,
     model.terms ? h("div", { class: "wide" }, h("h3", {}, "Licence and terms of the model and its data"), h("p", { class: "terms" }, model.terms)) : null));
 }

@@ -86,6 +86,7 @@ function showFailure(step, problem, known) {
   $("unfamiliar").hidden = $("caveat").hidden = true;
   const wishHelps = problem.status === 422 && Boolean(filtersInWords(page.wish).length || page.wish.mood);
   const hopeless = [400, 404, 413, 415, 422].includes(problem.status);
+  if (problem.code === "unknown_image") problem.message += " It may have been deleted, or the link is to another gallery.";
   if (problem.status === 401) showNone(problem, { retry: () => location.reload(), label: "Reload and sign in", calm: false });
   else showNone(problem, { retry: hopeless ? null : () => show(), calm: false, wishHelps });
   say("");

@@ -71,13 +71,13 @@ $("home").addEventListener("click", (event) => {
   show();
   scrollTo({ top: 0 });
 });
-for (const link of document.querySelectorAll(".skip, #to-about")) {
+for (const link of document.querySelectorAll(".skip, #to-about, #to-nearest")) {
   link.addEventListener("click", (event) => { // these jumps must not take the place of the picture's address
     event.preventDefault();
     const target = $(link.getAttribute("href").slice(1));
     if (target.id === "about") target.open = true;
     target.scrollIntoView({ behavior: calm() ? "auto" : "smooth" });
-    (target.querySelector(":scope > summary") ?? target).focus({ preventScroll: true });
+    (target.querySelector(":scope > summary, :scope > .nearest-head h2") ?? target).focus({ preventScroll: true });
   });
 }
 $("copy-link").addEventListener("click", async () => {
