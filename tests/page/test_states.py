@@ -124,6 +124,7 @@ def test_a_service_that_restarts_is_waited_for(
     expect(page.locator("#caveat")).to_contain_text("Trying again in")
     with serving(make_app(store.root), int(url.rpartition(":")[2])):
         wait_for_results(page)
+        page.close()  # before the service, which may not have sent every thumbnail yet
     visit.complaints.clear()
 
 

@@ -88,14 +88,15 @@ def test_an_address_leads_others_to_the_same_results(visit: Visits) -> None:
     page.locator("#count-options").get_by_text("3", exact=True).click()
     expect(page.locator("#grid a.card")).to_have_count(3)
     page.locator("#filters summary").click()
-    page.locator("#dedupe").check()
-    expect(page.locator("#filters-set")).to_have_text("only no copies")
+    page.locator('#emotion-options input[value="fear"]').check()
+    expect(page.locator("#filters-set")).to_have_text("only fear")
     wait_for_results(page)
-    assert fragment(page) == {"image": fragment(page)["image"], "k": ["3"], "dedupe": ["true"]}
+    assert feelings(page) == {"fear"}
+    assert fragment(page) == {"image": fragment(page)["image"], "k": ["3"], "emotion": ["fear"]}
     other = visit(urlsplit(page.url).fragment and "#" + urlsplit(page.url).fragment)
     wait_for_results(other)
     assert ranks(other) == ranks(page)
-    expect(other.locator("#dedupe")).to_be_checked()
+    expect(other.locator("#filters-set")).to_have_text("only fear")
 
 
 def test_reloading_keeps_picture_trail_and_wish(visit: Visits) -> None:
