@@ -276,9 +276,43 @@ def test_several_emotions_are_chips(page: Page, script: str) -> None:
     assert '$("chips").hidden = several.length === 0;' in script
 
 
-def run_script(expression: str) -> Any:
-    """What an expression of words.js gives; that module needs no page."""
-    program = f"{read('js/words.js')}\nconsole.log(JSON.stringify({expression}));"
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("likeness({a: 0.7, b: 0.3}, {a: 0.7, b: 0.3})", 1),
+        ("likeness({a: 1}, {b: 1})", 0),
+        ("likeness({a: 0.75, b: 0.25}, {a: 0.25, b: 0.75})", 1 / 3),  # (.25 + .25) / (.75 + .75)
+        ("distanceInWords(0)", "Distance 0.000: the same picture, or a copy of it."),
+        ("distanceInWords(0.0999)", "Distance 0.100: very near."),
+        ("distanceInWords(0.3)", "Distance 0.300: some way off."),
+        ("distanceInWords(1.9)", "Distance 1.900: far."),
+    ],
+)
+def test_likeness_in_numbers_and_words(expression: str, value: float | str) -> None:
+    assert run_script(expression) == (value if isinstance(value, str) else pytest.approx(value))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(
+    ("address", "again"),
+    [
+        ("", ""),
+        ("k=30&emotion=awe&emotion=fear&polarity=positive", "k=30&emotion=awe&emotion=fear&polarity=positive"),
+        ("label=a+b&max_distance=0.4&dedupe=true", "label=a+b&max_distance=0.4&dedupe=true"),
+        ("mood=awe&mood_weight=0.25", "mood=awe&mood_weight=0.25"),
+        ("mood=awe", "mood=awe&mood_weight=0.3"),
+        ("k=12&k=7&polarity=up&max_distance=9&mood_weight=x&dedupe=1&label=", ""),
+    ],
+)
+def test_a_wish_is_read_from_an_address_and_written_again(address: str, again: str) -> None:
+    expression = f"toParams(fromParams(new URLSearchParams({json.dumps(address)}))).toString()"
+    assert run_script(expression, "wish.js") == again
+
+
+def run_script(expression: str, module: str = "words.js") -> Any:
+    """What an expression of a module gives that needs no page."""
+    program = f"{read(f'js/{module}')}\nconsole.log(JSON.stringify({expression}));"
     command = ["node", "--input-type=module", "-"]
     done = subprocess.run(command, input=program, capture_output=True, text=True, check=True, timeout=60)
     return json.loads(done.stdout)
