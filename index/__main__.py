@@ -193,6 +193,7 @@ def _facts(store: "SnapshotStore") -> dict[str, Any]:
         "search": manifest.index.ivf.described(manifest.dim) if manifest.index.ivf else None,
         "ivf": manifest.index.ivf.model_dump() if manifest.index.ivf else None,
         "metric": manifest.index.metric,
+        "map": manifest.map.described() if manifest.map else None,
         "taxonomy": list(manifest.taxonomy),
         "counts": manifest.counts.model_dump(),
     }

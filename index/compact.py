@@ -12,6 +12,7 @@ from index.additions import erase_files
 from index.catalog import PictureState
 from index.delta import drop_rows, gallery_rows, read_rows
 from index.manifest import BuildCounts, SnapshotManifest
+from index.projection import lay_flat
 from index.rows import GalleryRows, KnownRows
 from index.snapshot import IDS, Snapshot, SnapshotDraft
 from index.spec import IndexChoice
@@ -85,14 +86,16 @@ def _draft(
     store: SnapshotStore, snapshot: Snapshot, added: GalleryRows, ids: list[str], device: Device
 ) -> SnapshotDraft:
     manifest = snapshot.manifest
+    rows = KnownRows([snapshot.rows, added]).gather(ids)
     return SnapshotDraft(
-        rows=KnownRows([snapshot.rows, added]).gather(ids),
+        rows=rows,
         model_id=manifest.model_id,
         precision=manifest.precision,
         taxonomy=manifest.taxonomy,
         counts=BuildCounts(reused=len(ids)),
         choice=_choice(store),
         device=device,
+        layout=lay_flat(rows.vectors),
     )
 
 

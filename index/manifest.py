@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emotion.errors import SnapshotCorruptError, SnapshotMismatchError, StoreError
 from emotion.runtime import Precision
-from index.spec import IndexSpec
+from index.spec import IndexSpec, MapSpec
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_NAME = "manifest.json"
@@ -74,6 +74,8 @@ class SnapshotManifest(BaseModel):
     index: IndexSpec
     recall: float = Field(ge=0, le=1)
     """Recall@10 against exact search, measured on a sample of the snapshot's own vectors."""
+    map: MapSpec | None = Field(default=None, exclude_if=lambda spec: spec is None)
+    """How its map was made; None in a snapshot from before there were maps, whose checksum must stay what it was."""
     taxonomy: tuple[str, ...]
     """Emotion names in the order of the probabilities' columns."""
     counts: BuildCounts

@@ -10,6 +10,7 @@ class Stage(StrEnum):
 
     SCAN = "scan"
     EMBED = "embed"
+    MAP = "map"
     BUILD = "build"
     PUBLISH = "publish"
 

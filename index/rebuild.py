@@ -1,4 +1,4 @@
-"""From a gallery to a published snapshot: scan, reuse, embed what is new, build, publish.
+"""From a gallery to a published snapshot: scan, reuse, embed what is new, lay flat, build, publish.
 
 The order at the end is what a crash may hit anywhere. The snapshot is staged first. Then the catalog learns the new
 pictures and marks the vanished ones, whose rows stay; so the ids of the old snapshot and of the new one both resolve.
@@ -19,6 +19,7 @@ from index.gallery import GalleryRoot, StoreConfig, find_pictures
 from index.journal import Journal
 from index.manifest import BuildCounts, SnapshotManifest
 from index.progress import OnProgress, Progress, Skipped, Stage, ignore
+from index.projection import Layout, lay_flat
 from index.rows import GalleryRows, KnownRows
 from index.scan import scan_files
 from index.snapshot import SnapshotDraft
@@ -153,15 +154,26 @@ class _Build:
         return skipped
 
     def _draft(self, known: KnownRows, usable: list[CatalogEntry], counts: BuildCounts) -> SnapshotDraft:
+        rows = known.gather([picture.id for picture in usable])
         return SnapshotDraft(
-            rows=known.gather([picture.id for picture in usable]),
+            rows=rows,
             model_id=self.embedder.model_id,
             precision=self.embedder.precision,
             taxonomy=self.embedder.taxonomy.names,
             counts=counts,
             choice=self.config.index,
             device=self.device,
+            layout=self._lay_flat(rows),
         )
+
+    def _lay_flat(self, rows: GalleryRows) -> Layout:
+        count = len(rows)
+        self.on_progress(Progress(Stage.MAP, 0, count))
+        layout = lay_flat(
+            rows.vectors, on_share=lambda share: self.on_progress(Progress(Stage.MAP, int(share * count), count))
+        )
+        self.on_progress(Progress(Stage.MAP, count, count))
+        return layout
 
     def _publish(self, draft: SnapshotDraft, usable: list[CatalogEntry], gone: frozenset[str]) -> SnapshotManifest:
         count = len(usable)

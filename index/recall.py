@@ -1,10 +1,11 @@
 """How many of the true neighbours an index finds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from emotion.arrays import Embeddings
 from index.build import Gallery
@@ -48,14 +49,24 @@ class RecallProbe:
         if not self.k:
             return 1.0
         queries = np.asarray(self.vectors[self.rows])
+        return self._share([hits.rows for hits in index.search(queries, self.k + 1)])
+
+    def kept(self, positions: Float32[np.ndarray, "n 2"]) -> float:
+        """Share of the k nearest neighbours that are among the k nearest on a map of the gallery."""
+        if not self.k:
+            return 1.0
+        squared = (np.square(positions - own).sum(axis=1) for own in positions[self.rows])
+        return self._share([np.argpartition(one, self.k)[: self.k + 1] for one in squared])
+
+    def _share(self, found: Sequence[Int64[np.ndarray, "m"]]) -> float:
+        """Of the true neighbours among the rows found for each query, its own not counted."""
         n_found = 0
-        for query, own_row, limit, hits in zip(
-            queries, self.rows, self.limits, index.search(queries, self.k + 1), strict=True
-        ):
-            others = hits.rows[hits.rows != own_row][: self.k]
-            # Not the distances that the index reports: it is the one that is tested.
-            n_found += int((np.linalg.norm(self.vectors[others].astype(np.float64) - query, axis=1) <= limit).sum())
-        return n_found / (self.k * len(queries))
+        for own_row, limit, rows in zip(self.rows, self.limits, found, strict=True):
+            others = rows[rows != own_row][: self.k]
+            # Not the distances that an index reports: it is the one that is tested.
+            differences = self.vectors[others].astype(np.float64) - self.vectors[own_row]
+            n_found += int((np.linalg.norm(differences, axis=1) <= limit).sum())
+        return n_found / (self.k * len(self.rows))
 
 
 def measure_recall(index: SearchIndex, vectors: Gallery, *, seed: int = 0) -> float:

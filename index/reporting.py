@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 SHOWN_SKIPPED: Final = 5
 JSON_INTERVAL_S: Final = 0.2
-_TITLES = {Stage.SCAN: "reading files", Stage.EMBED: "embedding", Stage.BUILD: "indexing", Stage.PUBLISH: "publishing"}
+_TITLES = {
+    Stage.SCAN: "reading files",
+    Stage.EMBED: "embedding",
+    Stage.MAP: "drawing the map",
+    Stage.BUILD: "indexing",
+    Stage.PUBLISH: "publishing",
+}
 
 
 class Bars:

@@ -22,16 +22,19 @@ from index.digest import gentle_sha256
 from index.durable import fsync
 from index.manifest import MANIFEST_NAME, WAY_OUT, BuildCounts, SnapshotManifest, read_manifest, write_manifest
 from index.plan import plan_index
+from index.projection import Layout, Positions
 from index.recall import RecallProbe, measure_recall
 from index.rows import GalleryRows, PictureIds, encode_ids
 from index.search import SearchIndex
-from index.spec import IndexChoice, IndexKind
+from index.spec import IndexChoice, IndexKind, MapSpec
 
 VECTORS: Final = "vectors.npy"
 IDS: Final = "ids.npy"
 PROBABILITIES: Final = "probabilities.npy"
 INDEX: Final = "index.faiss"
+MAP: Final = "map.npy"
 FILES: Final = (VECTORS, IDS, PROBABILITIES, INDEX)
+"""Of every snapshot; `MAP` is missing where nobody laid the gallery flat."""
 _OF_THE_SYSTEM: Final = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors that say nothing against the file: another build would not help."""
 RECALL_SLACK: Final = 0.005
@@ -50,6 +53,8 @@ class SnapshotDraft:
     choice: IndexChoice = field(default_factory=IndexChoice)
     device: Device = Device.CPU
     """Where it will be searched; what fits there may differ."""
+    layout: Layout | None = None
+    """The map of it, row for row."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ class Snapshot:
     vectors: Embeddings
     """Memory-mapped, read-only."""
     probabilities: ProbabilityRows
+    positions: Positions | None = None
+    """On the map, row for row; None where the snapshot has none. Memory-mapped, read-only."""
 
     def row_of(self, item_id: str) -> int | None:
         """Row of a picture; None when the snapshot does not hold it."""
@@ -94,6 +101,7 @@ def write_snapshot(folder: Path, draft: SnapshotDraft, version: str) -> Snapshot
     np.save(folder / IDS, encode_ids(rows.ids))
     np.save(folder / PROBABILITIES, rows.probabilities.astype(np.float32, copy=False))
     _write_index(index, folder / INDEX)
+    files = (*FILES, *_write_map(folder, draft))
     manifest = SnapshotManifest(
         version=version,
         created=datetime.now(UTC),
@@ -103,12 +111,13 @@ def write_snapshot(folder: Path, draft: SnapshotDraft, version: str) -> Snapshot
         count=len(rows),
         index=spec,
         recall=probe.recall(SearchIndex(to_device(index, Device.CPU), rows.vectors, rows.ids, spec.ivf)),
+        map=_map_spec(draft.layout, probe),
         taxonomy=draft.taxonomy,
         counts=draft.counts,
-        files={name: file_sha256(folder / name) for name in FILES},
+        files={name: file_sha256(folder / name) for name in files},
     ).sealed()
     write_manifest(folder, manifest)
-    for name in (*FILES, MANIFEST_NAME):
+    for name in (*files, MANIFEST_NAME):
         fsync(folder / name)
     fsync(folder)
     return manifest
@@ -138,7 +147,7 @@ def read_snapshot(folder: Path, device: Device = Device.AUTO, *, gently: bool = 
     _expect(folder / IDS, len(ids), n)
     _expect(folder / INDEX, (index.ntotal, index.d), (n, d))
     search = SearchIndex(to_device(index, device), vectors, ids, manifest.index.ivf)
-    return Snapshot(manifest, search, ids, vectors, probabilities)
+    return Snapshot(manifest, search, ids, vectors, probabilities, _read_map(folder, manifest))
 
 
 def verify_snapshot(folder: Path) -> SnapshotManifest:
@@ -167,10 +176,33 @@ def _check_rows(rows: GalleryRows) -> None:
         raise StoreError("a snapshot's vectors and probabilities must be finite: no distance to NaN can be ordered")
 
 
+def _write_map(folder: Path, draft: SnapshotDraft) -> tuple[str, ...]:
+    """The names of what was written."""
+    if draft.layout is None:
+        return ()
+    np.save(folder / MAP, draft.layout.positions.astype(np.float32, copy=False))
+    return (MAP,)
+
+
+def _map_spec(layout: Layout | None, probe: RecallProbe) -> MapSpec | None:
+    if layout is None:
+        return None
+    return MapSpec(method=layout.method, n_landmarks=layout.n_landmarks, kept=probe.kept(layout.positions))
+
+
+def _read_map(folder: Path, manifest: SnapshotManifest) -> Positions | None:
+    if manifest.map is None:
+        return None
+    positions: Positions = _load(folder / MAP, lambda file: np.load(file, mmap_mode="r", allow_pickle=False))
+    _expect(folder / MAP, (positions.shape, positions.dtype), ((manifest.count, 2), np.float32))
+    return positions
+
+
 def check_files(folder: Path, manifest: SnapshotManifest, digest: Callable[[Path], str] = file_sha256) -> None:
     """Compare every file with its hash; raises SnapshotCorruptError naming the first that differs."""
-    if set(manifest.files) != set(FILES):
-        raise SnapshotCorruptError(f"{folder / MANIFEST_NAME} lists other files than {', '.join(FILES)}; {WAY_OUT}")
+    wanted = FILES if manifest.map is None else (*FILES, MAP)
+    if set(manifest.files) != set(wanted):
+        raise SnapshotCorruptError(f"{folder / MANIFEST_NAME} lists other files than {', '.join(wanted)}; {WAY_OUT}")
     for name, expected in manifest.files.items():
         if _load(folder / name, digest) != expected:
             raise SnapshotCorruptError(f"{folder / name} differs from its recorded hash; {WAY_OUT}")

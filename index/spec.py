@@ -86,3 +86,26 @@ class IndexSpec(BaseModel):
         if (self.kind is IndexKind.IVF) != (self.ivf is not None):
             raise ValueError(f"an index of kind {self.kind} has its parameters in ivf if and only if it is ivf")
         return self
+
+
+class MapMethod(StrEnum):
+    """How a gallery was laid flat."""
+
+    TSNE = "t-SNE"
+    PRINCIPAL_COMPONENTS = "principal components"
+
+
+class MapSpec(BaseModel):
+    """How the map of a gallery was made, and how far to trust it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: MapMethod
+    n_landmarks: int = Field(gt=0)
+    """Pictures that the method itself laid out; the others are beside their nearest ones."""
+    kept: float = Field(ge=0, le=1)
+    """Share of the 10 nearest pictures that are among the 10 nearest on the map, on a sample."""
+
+    def described(self) -> str:
+        """In a sentence."""
+        return f"{self.method} of {self.n_landmarks} pictures, keeps {self.kept:.0%} of the 10 nearest"

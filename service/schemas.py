@@ -117,7 +117,7 @@ class NeighboursAnswer(Answer):
 class JobProgressAnswer(Answer):
     """How far a job is."""
 
-    stage: str = Field(description="scan, embed, build or publish.")
+    stage: str = Field(description="scan, embed, map, build or publish.")
     done: int
     total: int
 
