@@ -35,7 +35,7 @@ from service.pipeline import Find, Pipeline, SearchPool
 from service.problems import install_problem_handlers, methods_by_path
 from service.rate_limit import RateLimit, RateLimiter
 from service.rebuild_job import RebuildJobs, build_command, compact_command
-from service.routes import admin, batch, classify, details, gallery, health, images, pages, search
+from service.routes import admin, batch, classify, details, gallery, health, images, map, pages, search  # noqa: A004
 from service.schemas import SearchResult
 from service.settings import ServiceSettings
 from service.snapshots import LiveSnapshot
@@ -93,7 +93,8 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     _surround(app, settings, metrics)
-    routers = [module.router for module in (classify, search, batch, gallery, details, images, admin, health, pages)]
+    modules = (classify, search, batch, gallery, details, images, map, admin, health, pages)
+    routers = [module.router for module in modules]
     install_problem_handlers(app, methods_by_path(routers))
     for router in routers:
         app.include_router(router)

@@ -52,6 +52,10 @@ class ImageFileMissingError(FeelalikeError):
     """A picture of the gallery whose original has vanished or changed."""
 
 
+class MapMissingError(FeelalikeError):
+    """An index that was made without a map."""
+
+
 class UnknownJobError(FeelalikeError):
     """An id that no job of this process has."""
 
@@ -110,6 +114,7 @@ TABLE: Final[Mapping[type[FeelalikeError] | PictureFault, Answer]] = {
     UnknownImageError: Answer(HTTPStatus.NOT_FOUND, "unknown_image", "Unknown picture"),
     ImageFileMissingError: Answer(HTTPStatus.NOT_FOUND, "image_file_missing", "Original missing"),
     PictureFault.UNREADABLE: Answer(HTTPStatus.NOT_FOUND, "image_file_missing", "Original missing"),
+    MapMissingError: Answer(HTTPStatus.NOT_FOUND, "map_missing", "No map yet"),
     UnknownJobError: Answer(HTTPStatus.NOT_FOUND, "unknown_job", "Unknown job"),
     PageMissingError: Answer(HTTPStatus.NOT_FOUND, "page_missing", "Page not installed"),
     UploadTimeoutError: Answer(HTTPStatus.REQUEST_TIMEOUT, "upload_timeout", "Upload too slow"),

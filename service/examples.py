@@ -115,6 +115,21 @@ DETAILS: Final[dict[str, Any]] = {
     "index_version": _VERSION,
     "model_id": _MODEL_ID,
 }
+MAP: Final[dict[str, Any]] = {
+    "ids": [picture["id"] for picture in _PICTURES],
+    "x": [1180, 6042],
+    "y": [7350, 2917],
+    "emotion": [2, 2],
+    "label": [0, 1],
+    "emotions": list(_PROBABILITIES),
+    "labels": ["awe", "contentment"],
+    "count": 478,
+    "added": 2,
+    "method": "t-SNE",
+    "kept": 0.4213,
+    "index_version": _VERSION,
+    "model_id": _MODEL_ID,
+}
 STARTED_JOB: Final[dict[str, Any]] = {
     "id": "7e57ab1e0c0ffee0d15ea5e0facade00",
     "kind": "rebuild",
@@ -193,6 +208,7 @@ EXAMPLES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("get", "/images"): PAGE,
     ("get", "/images/details"): DETAILS,
     ("get", "/images/{id}/neighbours"): NEIGHBOURS,
+    ("get", "/map"): MAP,
     ("post", "/admin/index/rebuild"): STARTED_JOB,
     ("post", "/admin/index/compact"): STARTED_COMPACTION,
     ("post", "/admin/index/rollback"): ROLLBACK,

@@ -18,7 +18,7 @@ _CACHE = "private, max-age=86400"
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _PICTURE_DOCS: Responses = {200: {"content": dict.fromkeys(("image/jpeg", "image/png", "image/webp"), _BINARY)}}
 _THUMBNAIL_DOCS: Responses = {200: {"content": {THUMBNAIL_TYPE: _BINARY}}}
-_NOT_MODIFIED: Responses = {304: {"description": "The client has it already."}}
+NOT_MODIFIED: Responses = {304: {"description": "The client has it already."}}
 
 IfNoneMatch = Annotated[str | None, Header(description="The ETag of an earlier answer.")]
 
@@ -29,13 +29,13 @@ router = APIRouter(tags=["gallery"])
 @router.get(
     "/images/{id}",
     response_class=FileResponse,
-    responses=_PICTURE_DOCS | _NOT_MODIFIED | problem_docs(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+    responses=_PICTURE_DOCS | NOT_MODIFIED | problem_docs(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 async def original(id: str, parts: ServicesDep, if_none_match: IfNoneMatch = None) -> Response:  # noqa: A002
     """The picture's own file, byte for byte."""
     file = await asyncio.to_thread(parts.files.original, id)
     headers = _cache_headers(id)
-    if _has_already(if_none_match, headers["ETag"]):
+    if has_already(if_none_match, headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return FileResponse(file.path, media_type=file.media_type, headers=headers)
 
@@ -44,12 +44,12 @@ async def original(id: str, parts: ServicesDep, if_none_match: IfNoneMatch = Non
 @router.get(
     "/images/{id}/thumbnail",
     response_class=Response,
-    responses=_THUMBNAIL_DOCS | _NOT_MODIFIED | problem_docs(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+    responses=_THUMBNAIL_DOCS | NOT_MODIFIED | problem_docs(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 async def thumbnail(id: str, parts: ServicesDep, if_none_match: IfNoneMatch = None) -> Response:  # noqa: A002
     """A JPEG of at most 256 pixels a side, upright."""
     headers = _cache_headers(f"{id}-thumbnail")
-    if _has_already(if_none_match, headers["ETag"]):
+    if has_already(if_none_match, headers["ETag"]):
         await asyncio.to_thread(parts.files.check_known, id)
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     with parts.thumbnailers.admission(), parts.metrics.stage("thumbnail"):
@@ -72,6 +72,7 @@ def _cache_headers(tag: str) -> dict[str, str]:
     return {"ETag": f'"{tag}"', "Cache-Control": _CACHE}
 
 
-def _has_already(if_none_match: str | None, tag: str) -> bool:
+def has_already(if_none_match: str | None, tag: str) -> bool:
+    """Whether a client's If-None-Match names the tag, quotes included."""
     tags = [part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")]
     return tag in tags or "*" in tags

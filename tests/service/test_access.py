@@ -23,7 +23,7 @@ def closed(store, serve):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/static/js/main.js", "/info", "/docs", "/openapi.json", "/metrics", "/images/x", "/nowhere"]
+    "path", ["/", "/static/js/main.js", "/info", "/docs", "/openapi.json", "/metrics", "/images/x", "/map", "/nowhere"]
 )
 def test_nothing_is_read_without_the_token(closed, problem, path):
     answer = closed.get(path)

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from fakes import encoded
 from service import live_schemas, schemas
 from service.app import create_app
+from service.gallery_map import MapAnswer
 
 PNG = encoded(3)
 
@@ -178,6 +179,7 @@ MODELS = {
     ("get", "/images"): live_schemas.GalleryPage,
     ("get", "/images/details"): live_schemas.DetailsAnswer,
     ("get", "/images/{id}/neighbours"): schemas.NeighboursAnswer,
+    ("get", "/map"): MapAnswer,
     ("post", "/admin/index/rebuild"): schemas.JobAnswer,
     ("post", "/admin/index/compact"): schemas.JobAnswer,
     ("post", "/admin/index/rollback"): schemas.RollbackAnswer,
@@ -229,6 +231,7 @@ def test_examples_have_the_shape_of_real_answers(client):
         ("post", "/embed"): client.post("/embed", content=PNG).json(),
         ("get", "/images"): client.get("/images", params={"limit": 2}).json(),
         ("get", "/images/details"): client.get(f"/images/details?id={searched['results'][0]['id']}").json(),
+        ("get", "/map"): client.get("/map").json(),
         ("get", "/livez"): client.get("/livez").json(),
         ("get", "/readyz"): client.get("/readyz").json(),
         ("get", "/info"): client.get("/info").json(),
