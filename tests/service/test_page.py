@@ -18,7 +18,8 @@ STATIC = Path(service.__file__).parent / "static"
 SCRIPTS = sorted(path.name for path in (STATIC / "js").iterdir())
 BEFORE_PAINT = "theme.js"
 """The one script that is no module: it must run before the page is painted."""
-FILES = ("index.html", "style.css", *(f"js/{name}" for name in SCRIPTS))
+SHEETS = ("style.css", "map.css")
+FILES = ("index.html", *SHEETS, *(f"js/{name}" for name in SCRIPTS))
 MOST_BYTES = 200_000
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 
@@ -93,7 +94,7 @@ def test_own_files_are_asked_for_where_the_service_has_them(page: Page) -> None:
     scripts = [(attributes.get("type"), attributes.get("src")) for attributes in page.all("script")]
     assert scripts == [(None, f"static/js/{BEFORE_PAINT}"), ("module", "static/js/main.js")]
     sheets = [attributes["href"] for attributes in page.all("link") if attributes.get("rel") == "stylesheet"]
-    assert sheets == ["static/style.css"]
+    assert sheets == [f"static/{name}" for name in SHEETS]
 
 
 @pytest.mark.parametrize("name", ["index.html", *(f"js/{name}" for name in SCRIPTS)])

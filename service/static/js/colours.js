@@ -5,7 +5,7 @@ const HUES = {
   amusement: 0, contentment: 1, awe: 2, excitement: 3, fear: 4, sadness: 5, disgust: 6, anger: 7,
   joy: 0, happiness: 0, surprise: 8, neutral: 9, love: 3, trust: 1, anticipation: 8,
 };
-const SPARE_HUES = [8, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7];
+export const SPARE_HUES = [8, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7];
 
 // Each emotion of the label set has its own colour while there are twelve or fewer: its usual one, or a spare.
 let colours = { of: null, by: new Map() };

@@ -3,6 +3,7 @@ import "./admin.js";
 import "./compare.js";
 import { listen, makeForm } from "./filters.js";
 import { loadInfo } from "./info.js";
+import "./map.js";
 import { show } from "./search.js";
 import { page } from "./state.js";
 import { showTheme } from "./themes.js";

@@ -1,0 +1,149 @@
+// The map of the gallery, in a window of its own over the page.
+import { $, say } from "./dom.js";
+import { drawScene, paletteOf, sizeOf } from "./map_canvas.js";
+import { around, inView, moved, pointAt, pointBeside, toScreen, wholeMap, zoomedAt } from "./map_geometry.js";
+import { listen } from "./map_gestures.js";
+import { markCurrent } from "./map_marks.js";
+import { drawLegend, drawList, pictureName, showTip } from "./map_panel.js";
+import { groupsOf, pointsOf } from "./map_points.js";
+import { showProblem } from "./problems.js";
+import { callJson, patiently, Problem } from "./service.js";
+import { hasGallery, page } from "./state.js";
+import { goTo } from "./travel.js";
+import { percent, whole } from "./words.js";
+
+const REACH_PX = 22;
+const LISTED = 24;
+const NO_MARKS = { query: null, neighbours: [], rows: new Set(), isGuess: false, image: null };
+const canvas = $("map-canvas"), dialog = $("map");
+const map = { points: null, groups: null, palette: null, by: "emotion", hidden: new Set(), view: wholeMap(), size: null, marks: NO_MARKS, cursor: -1, radius: 5, opener: null };
+let frame = 0;
+let listTimer = 0;
+
+function redraw() {
+  if (frame || !map.points || !dialog.open) return;
+  frame = requestAnimationFrame(() => {
+    frame = 0;
+    map.size = sizeOf(canvas);
+    map.radius = drawScene(canvas, map, redraw);
+  });
+  clearTimeout(listTimer); // the list follows when the map stands still
+  listTimer = setTimeout(() => { if (map.points && map.size) drawList(map.points, inView(map.points, map.view, map.size, { most: LISTED })); }, 180);
+}
+function look(view) {
+  map.view = view;
+  showTip(null);
+  redraw();
+}
+function recolour() {
+  map.groups = groupsOf(map.points, map.by);
+  map.palette = paletteOf(canvas, map.groups.groups.map((group) => group.tint));
+  const hidden = map.groups.groups.map((group) => map.hidden.has(group.name));
+  map.groups.of.forEach((group, i) => { map.points.shown[i] = hidden[group] ? 0 : 1; });
+  if (map.cursor >= 0 && !map.points.shown[map.cursor]) map.cursor = -1;
+  drawLegend(map, toggle, colourBy);
+  redraw();
+}
+function toggle(name) {
+  if (name === null) map.hidden.clear();
+  else if (!map.hidden.delete(name)) map.hidden.add(name);
+  recolour();
+}
+function colourBy(by) {
+  map.by = by;
+  map.hidden.clear();
+  recolour();
+}
+function choose(i) {
+  if (i < 0) return;
+  dialog.close();
+  map.opener = null; // the page moves on to the picture
+  goTo({ type: "image", id: map.points.ids[i] });
+}
+function point(i, isTouch = false) {
+  map.cursor = i;
+  const [left, top] = i < 0 ? [0, 0] : toScreen(map.view, map.size, map.points.x[i], map.points.y[i]);
+  showTip(i < 0 ? null : { points: map.points, i, left, top, size: map.size, isTouch, onChoose: () => choose(i) });
+  canvas.classList.toggle("pointing", i >= 0);
+  redraw();
+}
+const at = (left, top) => (map.points ? pointAt(map.points, map.view, map.size, left, top, Math.max(REACH_PX, map.radius)) : -1);
+const middle = () => [map.size.width / 2, map.size.height / 2];
+
+listen(canvas, {
+  zoomAt: (factor, left, top) => { if (map.size) look(zoomedAt(map.view, map.size, factor, left, top)); },
+  zoom: (factor) => { if (map.size) look(zoomedAt(map.view, map.size, factor, ...middle())); },
+  move: (dx, dy) => { if (map.size) look(moved(map.view, map.size, dx, dy)); },
+  reset: () => look(wholeMap()),
+  hover: (left, top) => { const i = at(left, top); if (i !== map.cursor) point(i); },
+  leave: () => { if (document.activeElement !== canvas) point(-1); else showTip(null); },
+  tap: (left, top, isTouch) => { const i = at(left, top); if (isTouch) point(i, true); else choose(i); },
+  choose: () => choose(map.cursor),
+  arrow: (dx, dy) => {
+    if (!map.points) return;
+    const next = map.cursor < 0 ? inView(map.points, map.view, map.size, { most: 1 })[0] ?? -1 : pointBeside(map.points, map.cursor, dx, dy);
+    if (next < 0) return;
+    const [left, top] = toScreen(map.view, map.size, map.points.x[next], map.points.y[next]);
+    const isSeen = left > 0 && top > 0 && left < map.size.width && top < map.size.height;
+    if (!isSeen) map.view = { ...map.view, x: map.points.x[next], y: map.points.y[next] };
+    point(next);
+    $("map-said").textContent = pictureName(map.points, next);
+  },
+});
+$("map-in").addEventListener("click", () => look(zoomedAt(map.view, map.size, 1.6, ...middle())));
+$("map-out").addEventListener("click", () => look(zoomedAt(map.view, map.size, 1 / 1.6, ...middle())));
+$("map-whole").addEventListener("click", () => look(wholeMap()));
+$("map-close").addEventListener("click", () => dialog.close());
+$("map-list").addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  choose(map.points.rows.get(link.dataset.id) ?? -1);
+});
+dialog.addEventListener("close", () => {
+  showTip(null);
+  map.cursor = -1;
+  map.opener?.focus();
+});
+
+function tellFacts() {
+  const { points } = map;
+  const sample = points.count > points.ids.length ? `A sample of ${whole(points.ids.length)} of ${whole(points.count)} pictures. ` : `${whole(points.ids.length)} pictures. `;
+  const added = points.added ? `${whole(points.added)} added since the last build ${points.added === 1 ? "has its place" : "have their places"} after the next one. ` : "";
+  $("map-facts").textContent = `${sample}${added}Near on the map is near for the model, as far as two dimensions can show it: of the ten nearest pictures ${percent(points.kept)} stay among the ten nearest.`;
+}
+async function load() {
+  $("map-problem").hidden = true;
+  $("map-facts").textContent = map.points ? $("map-facts").textContent : "Drawing the map…";
+  try {
+    const answer = await patiently(() => callJson("map"), undefined, (problem, left) => { $("map-facts").textContent = `${problem.title}. Trying again in ${left}\u202fs.`; });
+    map.points = pointsOf(answer);
+    map.marks = NO_MARKS;
+    map.size = sizeOf(canvas);
+    recolour();
+    map.marks = await markCurrent(map.points);
+    if (map.marks.query) map.view = around([map.marks.query, ...map.marks.neighbours], map.size);
+    tellFacts();
+    redraw();
+    say(`The map is open. ${$("map-facts").textContent}`);
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    map.points = null;
+    $("map-facts").textContent = "";
+    showProblem($("map-problem"), problem, problem.code === "map_missing" ? null : load, { calm: problem.code === "map_missing" });
+  }
+}
+function open(event) {
+  map.opener = event.currentTarget;
+  map.view = wholeMap();
+  map.cursor = -1;
+  dialog.showModal();
+  canvas.focus({ preventScroll: true });
+  load();
+}
+for (const id of ["open-map", "see-map"]) $(id).addEventListener("click", open);
+document.addEventListener("informed", () => { $("open-map").hidden = $("see-map").hidden = !page.info?.index || !hasGallery(); });
+new ResizeObserver(redraw).observe(canvas);
+const repaint = () => { if (map.points && dialog.open) recolour(); };
+new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
