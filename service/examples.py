@@ -152,6 +152,7 @@ JOB: Final[dict[str, Any]] = {
     "index_version": _VERSION,
 }
 STARTED_COMPACTION: Final[dict[str, Any]] = {**STARTED_JOB, "kind": "compact"}
+JOBS: Final[dict[str, Any]] = {"jobs": [JOB]}
 ROLLBACK: Final[dict[str, Any]] = {"index_version": _VERSION, "previous_version": "20261122T121500.000000Z"}
 LIVE: Final[dict[str, Any]] = {"status": "alive"}
 READY: Final[dict[str, Any]] = {
@@ -212,6 +213,7 @@ EXAMPLES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("post", "/admin/index/rebuild"): STARTED_JOB,
     ("post", "/admin/index/compact"): STARTED_COMPACTION,
     ("post", "/admin/index/rollback"): ROLLBACK,
+    ("get", "/admin/jobs"): JOBS,
     ("get", "/admin/jobs/{id}"): JOB,
     ("delete", "/admin/jobs/{id}"): JOB,
     ("get", "/livez"): LIVE,

@@ -86,6 +86,10 @@ class RebuildJobs:
         _log.info("%s job=%s started", kind, job.id)
         return job
 
+    def newest_first(self) -> list[Job]:
+        """The jobs that are remembered; one that runs is the first."""
+        return list(reversed(self._jobs.values()))
+
     def get(self, job_id: str) -> Job:
         """A job by its id; raises UnknownJobError."""
         try:

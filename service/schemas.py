@@ -142,6 +142,12 @@ class JobAnswer(Answer):
     error: str | None
 
 
+class JobsAnswer(Answer):
+    """Answer of GET /admin/jobs."""
+
+    jobs: list[JobAnswer] = Field(description="Those of this process, newest first; at most 20.")
+
+
 class RollbackAnswer(Answer):
     """Answer of /admin/index/rollback."""
 

@@ -11,7 +11,7 @@ from service.deps import Services, ServicesDep, require_admin
 from service.errors import NothingToRollBackError
 from service.jobs import JobKind
 from service.problems import problem_docs
-from service.schemas import JobAnswer, RollbackAnswer
+from service.schemas import JobAnswer, JobsAnswer, RollbackAnswer
 from service.snapshots import check_fits
 
 _UNAUTHORIZED = HTTPStatus.UNAUTHORIZED
@@ -37,6 +37,12 @@ async def rebuild(parts: ServicesDep, response: Response) -> JobAnswer:
 async def compact(parts: ServicesDep, response: Response) -> JobAnswer:
     """Start folding the added and the deleted pictures into a new version: no model runs and no picture is read."""
     return _started(parts, response, JobKind.COMPACT)
+
+
+@router.get("/admin/jobs", responses=problem_docs(_UNAUTHORIZED))
+async def jobs(parts: ServicesDep) -> JobsAnswer:
+    """The rebuilds that this process remembers; one that runs is the first."""
+    return JobsAnswer(jobs=[JobAnswer.model_validate(job) for job in parts.jobs.newest_first()])
 
 
 @router.get("/admin/jobs/{id}", responses=problem_docs(_UNAUTHORIZED, HTTPStatus.NOT_FOUND))

@@ -38,6 +38,7 @@ def finished(client, auth, wait_until, url):
         ("POST", REBUILD),
         ("POST", COMPACT),
         ("POST", "/admin/index/rollback"),
+        ("GET", "/admin/jobs"),
         ("GET", "/admin/jobs/x"),
         ("DELETE", "/admin/jobs/x"),
     ],
@@ -185,6 +186,8 @@ def test_old_jobs_are_forgotten(store, serve, python, auth, wait_until, problem)
         finished(client, auth, wait_until, urls[-1])
     problem(client.get(urls[0], headers=auth), 404, "unknown_job")
     assert client.get(urls[1], headers=auth).status_code == 200
+    listed = client.get("/admin/jobs", headers=auth).json()["jobs"]
+    assert [f"/admin/jobs/{job['id']}" for job in listed] == urls[:0:-1]
     problem(client.get("/admin/jobs/nonsense", headers=auth), 404, "unknown_job")
 
 

@@ -183,6 +183,7 @@ MODELS = {
     ("post", "/admin/index/rebuild"): schemas.JobAnswer,
     ("post", "/admin/index/compact"): schemas.JobAnswer,
     ("post", "/admin/index/rollback"): schemas.RollbackAnswer,
+    ("get", "/admin/jobs"): schemas.JobsAnswer,
     ("get", "/admin/jobs/{id}"): schemas.JobAnswer,
     ("delete", "/admin/jobs/{id}"): schemas.JobAnswer,
     ("get", "/livez"): schemas.Live,

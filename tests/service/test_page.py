@@ -18,7 +18,7 @@ STATIC = Path(service.__file__).parent / "static"
 SCRIPTS = sorted(path.name for path in (STATIC / "js").iterdir())
 BEFORE_PAINT = "theme.js"
 """The one script that is no module: it must run before the page is painted."""
-SHEETS = ("style.css", "map.css")
+SHEETS = ("style.css", "map.css", "admin.css")
 FILES = ("index.html", *SHEETS, *(f"js/{name}" for name in SCRIPTS))
 MOST_BYTES = 200_000
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"

@@ -26,7 +26,6 @@ export async function loadInfo() {
   if (!hasGallery()) notice("No gallery is loaded, so this page can tell emotions but not find pictures yet.");
   const { taxonomy } = page.info.model;
   $("hero-wheel").replaceChildren(...(taxonomy.wheel ? [drawWheel(taxonomy.wheel, null, "rest")] : []));
-  $("admin").hidden = !page.info.admin_enabled;
   const counts = COUNTS.filter((k) => k <= page.info.limits.max_k);
   if (!counts.includes(page.wish.k)) page.wish = { ...page.wish, k: counts.at(-1) ?? 1 };
   makeForm();

@@ -8,7 +8,7 @@ import { drawLegend, drawList, pictureName, showTip } from "./map_panel.js";
 import { groupsOf, pointsOf } from "./map_points.js";
 import { showProblem } from "./problems.js";
 import { callJson, patiently, Problem } from "./service.js";
-import { hasGallery, page } from "./state.js";
+import { page } from "./state.js";
 import { goTo } from "./travel.js";
 import { percent, whole } from "./words.js";
 
@@ -94,11 +94,10 @@ $("map-in").addEventListener("click", () => look(zoomedAt(map.view, map.size, 1.
 $("map-out").addEventListener("click", () => look(zoomedAt(map.view, map.size, 1 / 1.6, ...middle())));
 $("map-whole").addEventListener("click", () => look(wholeMap()));
 $("map-close").addEventListener("click", () => dialog.close());
-$("map-list").addEventListener("click", (event) => {
-  const link = event.target.closest("a");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-  event.preventDefault();
-  choose(map.points.rows.get(link.dataset.id) ?? -1);
+$("map-list").addEventListener("click", (event) => { // the page itself goes where the link leads
+  if (!event.target.closest("a") || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  map.opener = null;
+  dialog.close();
 });
 dialog.addEventListener("close", () => {
   showTip(null);
@@ -122,7 +121,7 @@ async function load() {
     map.size = sizeOf(canvas);
     recolour();
     map.marks = await markCurrent(map.points);
-    if (map.marks.query) map.view = around([map.marks.query, ...map.marks.neighbours], map.size);
+    if (map.marks.neighbours.length) map.view = around([map.marks.query, ...map.marks.neighbours], map.size);
     tellFacts();
     redraw();
     say(`The map is open. ${$("map-facts").textContent}`);
@@ -141,8 +140,8 @@ function open(event) {
   canvas.focus({ preventScroll: true });
   load();
 }
-for (const id of ["open-map", "see-map"]) $(id).addEventListener("click", open);
-document.addEventListener("informed", () => { $("open-map").hidden = $("see-map").hidden = !page.info?.index || !hasGallery(); });
+for (const id of ["open-map", "see-map", "explore-map"]) $(id).addEventListener("click", open);
+document.addEventListener("informed", () => { $("open-map").hidden = $("see-map").hidden = !page.info?.index; });
 new ResizeObserver(redraw).observe(canvas);
 const repaint = () => { if (map.points && dialog.open) recolour(); };
 new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });

@@ -1,7 +1,7 @@
 // Where the picture that was searched from, and its nearest, lie on the map.
 import { amid } from "./map_points.js";
 import { callJson } from "./service.js";
-import { current, page, stepKey, thumbOf } from "./state.js";
+import { current, page, thumbOf } from "./state.js";
 
 const SIDE = 10000;
 const MOST_ASKED = 200;
@@ -22,7 +22,7 @@ async function placesOf(points, ids) {
 
 export async function markCurrent(points) {
   const step = current();
-  const results = step ? page.answers.get(stepKey(step))?.results?.slice(0, page.k) ?? [] : [];
+  const results = step ? page.shown : [];
   const own = step?.type === "image" ? step.id : null;
   const places = await placesOf(points, [...results.map((result) => result.id), ...(own ? [own] : [])]);
   const near = results.filter((result) => places.has(result.id));
@@ -30,7 +30,7 @@ export async function markCurrent(points) {
   const guess = amid(near.map((result) => ({ x: places.get(result.id)[0], y: places.get(result.id)[1], distance: result.distance })));
   const known = own ? places.get(own) : null;
   const rows = new Set([...near.map((result) => result.id), own].map((id) => points.rows.get(id)));
-  const image = !known && guess ? new Image() : null;
+  const image = !known && guess && thumbOf(step) ? new Image() : null;
   if (image) image.src = thumbOf(step);
   await image?.decode().catch(() => {}); // an upload that is forgotten by now has no picture to show
   return { query: known ?? guess, neighbours, rows, isGuess: !known && Boolean(guess), image };

@@ -34,7 +34,7 @@ export function drawList(points, rows) {
   const box = $("map-list");
   if (box.contains(document.activeElement)) return; // nobody's place in it is taken away
   $("map-list-title").textContent = rows.length ? "Pictures in the middle" : "No pictures in view";
-  box.replaceChildren(...rows.map((i) => h("li", {}, h("a", { href: hashOf(points.ids[i]), "data-id": points.ids[i], "--tint": hue(emotionAt(points, i)), "aria-label": pictureName(points, i) }, thumb(points.ids[i], 64)))));
+  box.replaceChildren(...rows.map((i) => h("li", {}, h("a", { href: hashOf({ type: "image", id: points.ids[i] }), "data-id": points.ids[i], "--tint": hue(emotionAt(points, i)), "aria-label": pictureName(points, i) }, thumb(points.ids[i], 64)))));
 }
 
 // `at` says where and of which point; null takes the card away.
