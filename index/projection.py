@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+import faiss
 import numpy as np
 from jaxtyping import Float32
 
@@ -78,18 +79,20 @@ def _beside(
     positions: Positions,
     on_share: OnShare,
 ) -> Positions:
-    """Every vector between its nearest landmarks, nearer to a nearer one; a landmark stays where it is."""
+    """Every vector beside its nearest landmark, half the way to the middle of the nearest few; a landmark stays.
+
+    Half, because the whole way brings vectors of different landmarks among each other: of 1,980 photos on 500 landmarks
+    .39 of the 10 nearest stay so, with the whole way .36.
+    """
     k = min(N_BESIDE, len(landmarks))
     found = np.empty((len(vectors), 2), np.float32)
-    own = np.einsum("nd,nd->n", landmarks, landmarks)
     for start in range(0, len(vectors), _BLOCK_ROWS):
         block = project(np.asarray(vectors[start : start + _BLOCK_ROWS], dtype=np.float32))
-        squared = own - 2 * (block @ landmarks.T)
-        nearest = np.argpartition(squared, k - 1, axis=1)[:, :k]
-        differences = block[:, None] - landmarks[nearest]
-        weights = 1 / (np.einsum("bkd,bkd->bk", differences, differences) + 1e-9)
+        squared, nearest = faiss.knn(block, landmarks, k)
+        weights = 1 / (np.maximum(squared, 0) + 1e-9) ** 2
         weights /= weights.sum(axis=1, keepdims=True)
-        found[start : start + len(block)] = np.einsum("bk,bkc->bc", weights, positions[nearest])
+        middle = np.einsum("bk,bkc->bc", weights, positions[nearest])
+        found[start : start + len(block)] = (positions[nearest[:, 0]] + middle) / 2
         on_share(0.5 + 0.5 * (start + len(block)) / len(vectors))
     return found
 
@@ -109,4 +112,4 @@ def _unit_square(flat: Positions) -> Positions:
     """Fit into 0..1, both axes by one scale, centred."""
     middle = (flat.max(axis=0) + flat.min(axis=0)) / 2
     span = float(np.ptp(flat, axis=0).max()) or 1.0
-    return np.asarray((flat - middle) / span + 0.5, dtype=np.float32)
+    return np.asarray(np.clip((flat - middle) / span + 0.5, 0, 1), dtype=np.float32)

@@ -55,7 +55,8 @@ class RecallProbe:
         """Share of the k nearest neighbours that are among the k nearest on a map of the gallery."""
         if not self.k:
             return 1.0
-        squared = (np.square(positions - own).sum(axis=1) for own in positions[self.rows])
+        x, y = np.ascontiguousarray(positions.T)
+        squared = ((x - x[row]) ** 2 + (y - y[row]) ** 2 for row in self.rows)
         return self._share([np.argpartition(one, self.k)[: self.k + 1] for one in squared])
 
     def _share(self, found: Sequence[Int64[np.ndarray, "m"]]) -> float:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, Float64
 
-N_STEPS: Final = 750
+N_STEPS: Final = 500
 N_EXAGGERATED: Final = 250
 """First steps, in which neighbours attract each other `EXAGGERATION` times as much: clusters find together."""
 EXAGGERATION: Final = 12.0

@@ -53,4 +53,4 @@ def test_unfolding_lessens_the_divergence_and_tells_how_far_it_is(clustered):
     steps = []
     y = unfold(p, start, steps.append)
     assert steps == list(range(1, N_STEPS + 1))
-    assert divergence(p, y.astype(np.float64)) < 0.4 * divergence(p, start.astype(np.float64))
+    assert divergence(p, y.astype(np.float64)) < 0.5 * divergence(p, start.astype(np.float64))

@@ -3,17 +3,15 @@
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from markupsafe import Markup
-from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from emotion.taxonomy import Taxonomy
+from index.projection import lay_flat
 from training.evaluation.evaluate import Scored
 from training.evaluation.palette import Style
 from training.evaluation.svg import Frame, drawing, element
 
 MAX_POINTS = 2000
-TSNE_FROM = 12
-"""Below this many pictures t-SNE has nothing to unfold, and principal components are drawn."""
 SIDE_PX, FOLD_SIDE_PX = 640, 400
 """Width of a map; of several beside each other the second, so that their markers are not drawn smaller."""
 MARGIN_PX = 12.0
@@ -27,18 +25,11 @@ def choose_rows(n: int, rng: np.random.Generator, most: int = MAX_POINTS) -> Int
 
 
 def project(embeddings: Float32[np.ndarray, "n d"]) -> tuple[Float64[np.ndarray, "n 2"], str]:
-    """Two dimensions in 0..1 and the method's name; seeded, so the same embedding gives the same map."""
-    flat = _principal(embeddings)
-    spread = flat.std(axis=0).max() if len(flat) else 0.0
-    if len(flat) < TSNE_FROM or spread < 1e-9:
-        return _unit_square(flat), "principal components"
-    perplexity = min(30.0, (len(flat) - 1) / 3)
-    start = (flat / spread * 1e-4).astype(np.float32)
-    # One thread: repeatable to the last bit, and many times faster than two that fight with a training for the cores.
+    """Two dimensions in 0..1 and the method's name, as the gallery's map; the same embedding gives the same map."""
+    # One thread: repeatable to the last bit, and not fighting with a training for the cores.
     with threadpool_limits(1):
-        moved = TSNE(perplexity=perplexity, init=start, learning_rate="auto", random_state=0).fit_transform(embeddings)
-    # t-SNE has no up or down; turned so that its longest side lies flat, the map leaves no empty sky.
-    return _unit_square(_principal(moved.astype(np.float32))), f"t-SNE, perplexity {perplexity:.0f}"
+        layout = lay_flat(embeddings, most_landmarks=len(embeddings))
+    return layout.positions.astype(np.float64), layout.method.value
 
 
 def draw_map(
@@ -85,17 +76,3 @@ def draw_map(
 def answer(true: str, named: str, confidence: float) -> str:
     """What the class head says, in words."""
     return f"named {'right' if true == named else named} ({confidence:.0%})"
-
-
-def _principal(embeddings: Float32[np.ndarray, "n d"]) -> Float64[np.ndarray, "n 2"]:
-    centred = embeddings.astype(np.float64) - embeddings.mean(axis=0)
-    u, s, _ = np.linalg.svd(centred, full_matrices=False)
-    flat = (u * s)[:, :2]
-    return np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))
-
-
-def _unit_square(flat: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2"]:
-    """Fit into 0..1, both axes by one scale, centred."""
-    middle = (flat.max(axis=0) + flat.min(axis=0)) / 2
-    span = float(np.ptp(flat, axis=0).max()) or 1.0
-    return np.asarray((flat - middle) / span + 0.5)
