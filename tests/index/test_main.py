@@ -142,6 +142,7 @@ def test_info(invoke, built, gallery):
     assert facts["version"] == built.current_version()
     assert facts["gallery"] == [str(gallery)]
     assert (facts["count"], facts["dim"], facts["recall"], facts["kind"]) == (6, 8, 1.0, "flat")
+    assert facts["map"].startswith("principal components of 6 pictures, keeps ")
     readable = invoke("info", "--store", built.root).stdout
     assert "6 embedded, 0 reused" in readable
     assert "reason     an exact query reads 0 MiB, fast up to 16 MiB" in readable

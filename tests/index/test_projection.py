@@ -31,8 +31,8 @@ def test_pictures_that_are_no_landmarks_lie_beside_those_like_them(clustered):
 
 
 def test_a_copy_of_a_landmark_lies_where_it_lies(clustered):
-    vectors = np.repeat(clustered(60), 20, axis=0)
-    positions = lay_flat(vectors, most_landmarks=400).positions
+    vectors = np.repeat(clustered(60), 10, axis=0)
+    positions = lay_flat(vectors, most_landmarks=200).positions
     assert len(np.unique(positions.round(2), axis=0)) <= 60 * 2
 
 

@@ -1,7 +1,7 @@
 // The map of the gallery, in a window of its own over the page.
 import { $, say } from "./dom.js";
 import { drawScene, paletteOf, sizeOf } from "./map_canvas.js";
-import { around, inView, moved, pointAt, pointBeside, toScreen, wholeMap, zoomedAt } from "./map_geometry.js";
+import { around, best, inView, moved, pointAt, pointBeside, toScreen, wholeMap, zoomedAt } from "./map_geometry.js";
 import { listen } from "./map_gestures.js";
 import { markCurrent } from "./map_marks.js";
 import { drawLegend, drawList, pictureName, showTip } from "./map_panel.js";
@@ -14,6 +14,7 @@ import { percent, whole } from "./words.js";
 
 const REACH_PX = 22;
 const LISTED = 24;
+const STEP = 1.6;
 const NO_MARKS = { query: null, neighbours: [], rows: new Set(), isGuess: false, image: null };
 const canvas = $("map-canvas"), dialog = $("map");
 const map = { points: null, groups: null, palette: null, by: "emotion", hidden: new Set(), view: wholeMap(), size: null, marks: NO_MARKS, cursor: -1, radius: 5, opener: null };
@@ -68,11 +69,17 @@ function point(i, isTouch = false) {
   redraw();
 }
 const at = (left, top) => (map.points ? pointAt(map.points, map.view, map.size, left, top, Math.max(REACH_PX, map.radius)) : -1);
-const middle = () => [map.size.width / 2, map.size.height / 2];
+// By button or key, about the middle; where nothing lies there, towards the picture nearest to it.
+function zoom(factor) {
+  if (!map.points || !map.size) return;
+  const view = zoomedAt(map.view, map.size, factor, map.size.width / 2, map.size.height / 2);
+  const nearest = inView(map.points, view, map.size).length ? -1 : best(map.points, (x, y) => (x - view.x) ** 2 + (y - view.y) ** 2);
+  look(nearest < 0 ? view : { ...view, x: map.points.x[nearest], y: map.points.y[nearest] });
+}
 
 listen(canvas, {
   zoomAt: (factor, left, top) => { if (map.size) look(zoomedAt(map.view, map.size, factor, left, top)); },
-  zoom: (factor) => { if (map.size) look(zoomedAt(map.view, map.size, factor, ...middle())); },
+  zoom,
   move: (dx, dy) => { if (map.size) look(moved(map.view, map.size, dx, dy)); },
   reset: () => look(wholeMap()),
   hover: (left, top) => { const i = at(left, top); if (i !== map.cursor) point(i); },
@@ -90,8 +97,8 @@ listen(canvas, {
     $("map-said").textContent = pictureName(map.points, next);
   },
 });
-$("map-in").addEventListener("click", () => look(zoomedAt(map.view, map.size, 1.6, ...middle())));
-$("map-out").addEventListener("click", () => look(zoomedAt(map.view, map.size, 1 / 1.6, ...middle())));
+$("map-in").addEventListener("click", () => zoom(STEP));
+$("map-out").addEventListener("click", () => zoom(1 / STEP));
 $("map-whole").addEventListener("click", () => look(wholeMap()));
 $("map-close").addEventListener("click", () => dialog.close());
 $("map-list").addEventListener("click", (event) => { // the page itself goes where the link leads

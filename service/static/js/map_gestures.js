@@ -52,8 +52,8 @@ export function listen(canvas, moves) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in ARROWS) moves.arrow(...ARROWS[event.key]);
     else if (event.key === "Enter" || event.key === " ") moves.choose();
-    else if (event.key === "+" || event.key === "=") moves.zoom(1.5);
-    else if (event.key === "-") moves.zoom(1 / 1.5);
+    else if (event.key === "+" || event.key === "=") moves.zoom(1.6);
+    else if (event.key === "-") moves.zoom(1 / 1.6);
     else if (event.key === "0") moves.reset();
     else return;
     event.preventDefault();

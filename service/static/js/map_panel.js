@@ -12,7 +12,7 @@ export function pictureName(points, i) {
   const label = labelAt(points, i);
   return `Likely to evoke ${emotionAt(points, i)}${label ? `, labelled ${label}` : ""}. Search from this picture.`;
 }
-const thumb = (id, side) => h("img", { src: `images/${encodeURIComponent(id)}/thumbnail`, alt: "", width: side, height: side, loading: "lazy", decoding: "async" });
+const thumb = (id, side) => h("img", { src: `images/${encodeURIComponent(id)}/thumbnail`, alt: "", width: side, height: side, loading: "lazy", decoding: "async", onerror: (event) => { event.target.hidden = true; } });
 
 export function drawLegend(map, onToggle, onColour) {
   const { groups } = map.groups;
