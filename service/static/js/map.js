@@ -21,13 +21,17 @@ const map = { points: null, groups: null, palette: null, by: "emotion", hidden: 
 let frame = 0;
 let listTimer = 0;
 
-function redraw() {
+function paint() {
   if (frame || !map.points || !dialog.open) return;
   frame = requestAnimationFrame(() => {
     frame = 0;
+    if (!map.points) return;
     map.size = sizeOf(canvas);
-    map.radius = drawScene(canvas, map, redraw);
+    map.radius = drawScene(canvas, map, paint); // again when a picture comes
   });
+}
+function redraw() {
+  paint();
   clearTimeout(listTimer); // the list follows when the map stands still
   listTimer = setTimeout(() => { if (map.points && map.size) drawList(map.points, inView(map.points, map.view, map.size, { most: LISTED })); }, 180);
 }
