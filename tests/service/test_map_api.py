@@ -42,6 +42,7 @@ def test_the_places_of_some_pictures(client):
     answer = client.get("/map", params={"id": wanted, "limit": 5}).json()
     assert answer["ids"] == [whole["ids"][2], whole["ids"][7]]
     assert answer["x"] == [whole["x"][2], whole["x"][7]]
+    assert client.get("/map", params={"id": "unknown"}).json()["ids"] == []
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": 100_001}, {"limit": "x"}, {"id": ["x"] * 201}])
