@@ -9,7 +9,7 @@ import { capital, when, whole } from "./words.js";
 
 const POLL_MS = 700;
 const MOST_MISSES = 20;
-const ENDED = { succeeded: "Done: the index is rebuilt and in use.", failed: "The rebuild failed; the old index stays in use.", cancelled: "Cancelled; the old index stays in use. What was read already is kept for the next time." };
+const ENDED = { succeeded: "Done: the new index is in use.", failed: "It failed; the old index stays in use.", cancelled: "Cancelled; the old index stays in use. What was read already is kept for the next time." };
 const STAGES = { scan: "Looking through the folders", embed: "Reading new pictures", map: "Drawing the map", build: "Building the index", publish: "Putting it in use" };
 let watched = null; // the job's address
 
@@ -21,7 +21,7 @@ function showJob(job) {
   $("job-bar").hidden = isOver;
   if (total) { $("job-bar").max = total; $("job-bar").value = done; } else $("job-bar").removeAttribute("value");
   $("job-counts").replaceChildren(...facts(Object.entries(job.counts ?? {})).children);
-  if (isOver && job.error) showProblem($("admin-error"), { title: "Why the rebuild failed", message: job.error }, null);
+  if (isOver && job.error) showProblem($("admin-error"), { title: "Why it failed", message: job.error }, null);
 }
 async function ended(url) {
   for (let misses = 0; ; await pause(misses ? 3 * POLL_MS : POLL_MS)) {
