@@ -45,6 +45,8 @@ class Shot(NamedTuple):
     scheme: str
     compare: bool = False
     """Whether two profiles are side by side."""
+    map: bool = False
+    """Whether the map is open, the query marked on it."""
 
 
 SHOTS: Mapping[str, Shot] = {
@@ -53,6 +55,7 @@ SHOTS: Mapping[str, Shot] = {
     "page-phone.png": Shot(PHONE, "light"),
     "page-phone-dark.png": Shot(PHONE, "dark"),
     "page-compare.png": Shot(DESKTOP, "light", compare=True),
+    "page-map.png": Shot(DESKTOP, "light", map=True),
 }
 
 
@@ -75,6 +78,11 @@ def _take(browser: Browser, url: str, picture: Path, shot: Shot, file: Path) -> 
     page.locator("#grid[aria-busy=false] a.card").first.wait_for()
     if shot.compare:
         page.get_by_role("button", name="Why rank 2 feels alike").click()
+    if shot.map:
+        page.locator("#see-map").click()
+        page.locator("#map-facts", has_text="pictures.").wait_for()
+        page.locator("#map-whole").click()
+        page.locator("#map-list a").first.wait_for()
     page.wait_for_load_state("networkidle")
     page.screenshot(path=file)
     context.close()

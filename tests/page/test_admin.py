@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
 from playwright.sync_api import Page, expect
 
-from browsing import Visits, serving, wait_for_results
+from browsing import Visits, rewritten, serving, wait_for_results
 from conftest import ROOT
 from emotion.predictor import Predictor
 from index.store import SnapshotStore
@@ -148,11 +148,10 @@ def test_a_running_rebuild_is_taken_up_and_can_be_cancelled(visit: Visits, serve
         expect(page.locator("#rebuild")).to_be_enabled()
 
 
-def test_without_a_token_of_the_service_it_says_how_to_turn_it_on(
-    visit: Visits, store: SnapshotStore, make_app: Callable[..., FastAPI]
-) -> None:
-    with serving(make_app(store.root, admin_token=None)) as url:
-        page = visit(url=url)
-        page.locator("#admin summary").click()
-        expect(page.locator("#admin-off")).to_contain_text("FEELALIKE_ADMIN_TOKEN")
-        expect(page.locator("#token")).to_be_hidden()
+def test_without_a_token_of_the_service_it_says_how_to_turn_it_on(visit: Visits) -> None:
+    page = visit(go=False)
+    page.route("**/info", rewritten(lambda info: info.update(admin_enabled=False)))
+    page.goto("/")
+    page.locator("#admin summary").click()
+    expect(page.locator("#admin-off")).to_contain_text("FEELALIKE_ADMIN_TOKEN")
+    expect(page.locator("#token")).to_be_hidden()
