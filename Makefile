@@ -23,8 +23,8 @@ help: ## Show these commands
 demo: $(DEMO_VENV)/.installed ## Start the service with the shipped model; GALLERY=folder PORT=8000
 	@$(DEMO_VENV)/bin/python -m demo up --port $(PORT) $(if $(GALLERY),--gallery "$(GALLERY)")
 
-test: $(VENV)/.installed ## Run the tests
-	$(BIN)/pytest
+test: $(VENV)/.installed ## Run the tests, as many at a time as there are cores
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
 test-slow: $(VENV)/.installed ## Run the slow tests too: minutes, and real photos and weights where FEELALIKE_TEST_DATA and _WEIGHTS name them
 	$(BIN)/pytest -m "slow or not slow"
