@@ -49,8 +49,12 @@ def rank(vectors: Embeddings, queries: Embeddings, candidates: Rows, k: int) -> 
     """
     roughly = _roughly_squared(vectors, queries, candidates)
     kept = (candidates >= 0) & (roughly <= _limits(roughly, k, vectors.shape[1]))
-    query_of, _ = np.nonzero(kept)
     rows = candidates[kept]
+    if len(queries) == 1:  # what a lone search asks: half the time of the way below
+        distances = exact_distances(vectors.take(rows, axis=0), queries[0])
+        order = np.lexsort((rows, distances))[:k]
+        return Ranked(rows[order], distances[order], np.array([len(order)]))
+    query_of, _ = np.nonzero(kept)
     distances = _distances(vectors, queries, rows, query_of)
     order = np.lexsort((rows, distances, query_of))
     counts = kept.sum(axis=1)

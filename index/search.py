@@ -112,10 +112,9 @@ class SearchIndex:
         if queries.ndim != 2 or queries.shape[1] != self.dim:
             raise QueryError(f"queries have shape {queries.shape}; this index takes (b, {self.dim})")
         with np.errstate(over="ignore", invalid="ignore"):
-            squared_norms = np.einsum("bd,bd->b", queries, queries)
-        bad = np.flatnonzero(~np.isfinite(squared_norms))
-        if len(bad):
-            raise QueryError(f"query {bad[0]} holds NaN, infinite or too large values")
+            is_finite = np.isfinite(np.vecdot(queries, queries))
+        if not is_finite.all():
+            raise QueryError(f"query {is_finite.argmin()} holds NaN, infinite or too large values")
         return queries
 
 
