@@ -23,8 +23,9 @@ help: ## Show these commands
 demo: $(DEMO_VENV)/.installed ## Start the service with the shipped model; GALLERY=folder PORT=8000
 	@$(DEMO_VENV)/bin/python -m demo up --port $(PORT) $(if $(GALLERY),--gallery "$(GALLERY)")
 
-test: $(VENV)/.installed ## Run the tests, as many at a time as there are cores
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+test: $(VENV)/.installed ## Run the tests, as many at a time as there are cores; those in a browser by themselves
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal --ignore tests/page
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal tests/page
 
 test-slow: $(VENV)/.installed ## Run the slow tests too: minutes, and real photos and weights where FEELALIKE_TEST_DATA and _WEIGHTS name them
 	$(BIN)/pytest -m "slow or not slow"
