@@ -1,6 +1,7 @@
 """The CPU runtime: the bundle's ONNX graph, or its int8 graph, in OpenVINO."""
 
 import sys
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
@@ -44,7 +45,7 @@ class OpenVinoRuntime:
         n_threads: int | None = None,
         n_streams: int = 1,
     ) -> None:
-        core = ov.Core()
+        core = the_core()
         if precision.value.upper() not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise RuntimeUnavailableError(f"this CPU has no {precision} arithmetic; use --precision {Precision.FP32}")
         self.precision = precision
@@ -73,6 +74,17 @@ class OpenVinoRuntime:
             return RawOutputs(embeddings, logits, request.get_tensor("unfamiliarity").data.copy())
         finally:
             self._free.put(request)
+
+
+@cache
+def the_core() -> ov.Core:
+    """OpenVINO, once in a process and to its end.
+
+    Its CPU plugin gives the thread that loads it a stack for signals, and frees that memory when it is unloaded, in
+    whichever thread that happens. In another one the first goes on using it: the next signal, a child's end is enough,
+    overwrites foreign memory or ends the process.
+    """
+    return ov.Core()
 
 
 def graph_path(bundle: Bundle, precision: Precision) -> Path:

@@ -1,13 +1,14 @@
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from emotion.bundle import load_bundle
-from emotion.openvino_runtime import OpenVinoRuntime
+from emotion.openvino_runtime import OpenVinoRuntime, the_core
 
 
 def test_nothing_is_reported_to_anybody(tmp_path):
@@ -42,3 +43,13 @@ def test_a_batch_that_fails_leaves_its_stream_free(shipped_bundle):
     with pytest.raises(RuntimeError):
         runtime.run(np.zeros((1, 1, side, side), np.float32))
     assert len(runtime.run(np.zeros((1, 3, side, side), np.float32)).embeddings) == 1
+
+
+def test_openvino_is_never_unloaded(shipped_bundle):
+    """Unloaded in another thread, it leaves the first one with freed memory as its stack for signals."""
+    first = the_core()
+    runtimes = [OpenVinoRuntime(load_bundle(shipped_bundle))]
+    thread = threading.Thread(target=runtimes.clear)
+    thread.start()
+    thread.join()
+    assert the_core() is first

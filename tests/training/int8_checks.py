@@ -76,9 +76,9 @@ def test_the_graph_lies_in_the_bundle_and_the_model_stays_the_same(plain: Bundle
 
 def test_every_convolution_before_the_levels_is_in_8_bits(quantised: Bundle) -> None:
     """Depthwise ones too: their kernels are not constants in the ONNX graph as it is read."""
-    import openvino as ov
+    from emotion.openvino_runtime import the_core
 
-    model = ov.Core().read_model(str(quantised.int8_path))
+    model = the_core().read_model(str(quantised.int8_path))
     kinds = {True: 0, False: 0}
     for operation in model.get_ops():
         if operation.get_type_name() in ("Convolution", "GroupConvolution"):

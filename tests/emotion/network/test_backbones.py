@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 import pytest
 import torch
 
@@ -14,6 +13,7 @@ from emotion.network.net import EmotionNet
 from emotion.network.spec import DeepestTap, NetworkSpec, SentimentVectorSpec
 from emotion.network.taps import Taps
 from emotion.network.timm_backbone import choose_levels
+from emotion.openvino_runtime import the_core
 from training.export import write_onnx
 
 QUICK = {  # name: input side, strides of the levels
@@ -61,7 +61,7 @@ def _check_levels(net: EmotionNet, size: int, strides: list[int] | None) -> None
 
 def _check_export(net: EmotionNet, size: int, path: Path) -> None:
     write_onnx(net, size, path)
-    compiled = ov.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = the_core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     for b in (1, 3):
         pixels = np.random.default_rng(b).normal(size=(b, 3, size, size)).astype(np.float32)
         with torch.no_grad():

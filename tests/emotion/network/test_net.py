@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 import pytest
 import torch
 
@@ -9,6 +8,7 @@ from emotion.errors import ConfigError
 from emotion.network.net import EmotionNet
 from emotion.network.spec import DeepestTap, HeadInput, NetworkSpec
 from emotion.network.timm_backbone import TimmBackbone
+from emotion.openvino_runtime import the_core
 from training.export import write_onnx
 
 
@@ -119,7 +119,7 @@ def test_training_sees_one_view() -> None:
 def test_the_graph_holds_every_option(tmp_path: Path, spec: dict[str, object]) -> None:
     net = _tiny(**spec)
     write_onnx(net, 64, tmp_path / "model.onnx")
-    compiled = ov.Core().compile_model(str(tmp_path / "model.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = the_core().compile_model(str(tmp_path / "model.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     for b in (1, 3):
         with torch.no_grad():
             expected = net(_pixels(b))
