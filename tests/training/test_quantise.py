@@ -14,10 +14,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="the extra int8 (nncf) is not installed")
 def test_int8_in_a_process_of_its_own():
-    """Run together with hundreds of other tests, Python crashed in five of five runs some time after these.
-
-    Not in two runs without them, nor alone in thousands of inferences; what OpenVINO does there is not known.
-    """
+    """NNCF loads OpenVINO for itself, and unloads it: see `the_core` for what that can do to a process."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=110)
     assert done.returncode == 0, done.stdout + done.stderr
