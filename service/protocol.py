@@ -7,8 +7,7 @@ import asyncio
 import logging
 from typing import Final, NamedTuple, cast
 
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.middleware import refusal_bytes
 
@@ -31,114 +30,121 @@ class ConnectionLimits(NamedTuple):
     """Without taking anything of an answer."""
 
 
-def http_protocol(limits: ConnectionLimits = ConnectionLimits()) -> type[asyncio.Protocol]:  # noqa: B008 - immutable
-    """The protocol to serve with: h11's, slower and without these bounds, where httptools is not installed."""
-    return AutoHTTPProtocol if AutoHTTPProtocol is H11Protocol else _bounded_protocol(limits)
+class BoundedProtocol(HttpToolsProtocol):
+    """Ends a connection whose client only goes on and never comes to the point, or does nothing at all.
 
+    Httptools keeps headers and trailers until they are complete, however long they are; uvicorn waits for them
+    however long they take, and for a client that does not read its answer.
+    """
 
-def _bounded_protocol(limits: ConnectionLimits) -> type[asyncio.Protocol]:
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+    limits = ConnectionLimits()
 
-    class BoundedProtocol(HttpToolsProtocol):
-        """Ends a connection whose client only goes on and never comes to the point, or does nothing at all.
+    _n_aimless_bytes = 0
+    _came_to_a_point = False
+    _is_reading_body = False
+    _idle_since = 0.0
+    _patience: asyncio.TimerHandle | None = None
+    """Ends the connection unless what it waits for comes: a head, the rest of a body."""
+    _stall: asyncio.TimerHandle | None = None
+    """Likewise, for a client that takes nothing of its answer."""
 
-        Httptools keeps headers and trailers until they are complete, however long they are; uvicorn waits for them
-        however long they take, and for a client that does not read its answer.
-        """
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has to begin, and one too many costs another its place."""
+        super().connection_made(cast(asyncio.Transport, transport))
+        self._idle_since = self.loop.time()
+        self._wait(self.limits.head_s)
+        if len(self.connections) > self.limits.most:
+            self._make_room()
 
-        _n_aimless_bytes = 0
-        _came_to_a_point = False
-        _is_reading_body = False
-        _idle_since = 0.0
-        _patience: asyncio.TimerHandle | None = None
-        """Ends the connection unless what it waits for comes: a head, the rest of a body."""
-        _stall: asyncio.TimerHandle | None = None
-        """Likewise, for a client that takes nothing of its answer."""
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._stop_waiting()
+        self.resume_writing()
+        super().connection_lost(exc)
 
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            super().connection_made(cast(asyncio.Transport, transport))
-            self._idle_since = self.loop.time()
-            self._wait(limits.head_s)
-            if len(self.connections) > limits.most:
-                self._make_room()
+    def data_received(self, data: bytes) -> None:
+        """Count what leads to nothing."""
+        self._came_to_a_point = False
+        super().data_received(data)
+        self._n_aimless_bytes = 0 if self._came_to_a_point else self._n_aimless_bytes + len(data)
+        if self._n_aimless_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response(HEAD_TOO_LONG)
+        elif self._patience is None and not self._is_answering and not self._is_reading_body:
+            self._wait(self.limits.head_s)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_waiting()
-            self.resume_writing()
-            super().connection_lost(exc)
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._came_to_a_point = self._is_reading_body = True
+        self._stop_waiting()
+        super().on_headers_complete()
 
-        def data_received(self, data: bytes) -> None:
-            self._came_to_a_point = False
-            super().data_received(data)
-            self._n_aimless_bytes = 0 if self._came_to_a_point else self._n_aimless_bytes + len(data)
-            if self._n_aimless_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.send_400_response(HEAD_TOO_LONG)
-            elif self._patience is None and not self._is_answering and not self._is_reading_body:
-                self._wait(limits.head_s)
+    def on_body(self, body: bytes) -> None:
+        """Some of a body is there."""
+        self._came_to_a_point = True
+        super().on_body(body)
 
-        def on_headers_complete(self) -> None:
-            self._came_to_a_point = self._is_reading_body = True
-            self._stop_waiting()
-            super().on_headers_complete()
+    def on_message_complete(self) -> None:
+        """All of the request is there."""
+        self._came_to_a_point = True
+        self._is_reading_body = False
+        self._stop_waiting()
+        super().on_message_complete()
 
-        def on_body(self, body: bytes) -> None:
-            self._came_to_a_point = True
-            super().on_body(body)
+    def on_response_complete(self) -> None:
+        """What is left of a body has its time from here on."""
+        super().on_response_complete()
+        self._idle_since = self.loop.time()
+        if self._is_reading_body:
+            self._wait(self.limits.body_s)
 
-        def on_message_complete(self) -> None:
-            self._came_to_a_point = True
-            self._is_reading_body = False
-            self._stop_waiting()
-            super().on_message_complete()
+    def pause_writing(self) -> None:
+        """The client takes nothing: give it so long."""
+        super().pause_writing()
+        self._stall = self.loop.call_later(self.limits.stall_s, self.transport.abort)
 
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            self._idle_since = self.loop.time()
-            if self._is_reading_body:
-                self._wait(limits.body_s)
+    def resume_writing(self) -> None:
+        """It takes something."""
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+        super().resume_writing()
 
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            self._stall = self.loop.call_later(limits.stall_s, self.transport.abort)
-
-        def resume_writing(self) -> None:
-            if self._stall is not None:
-                self._stall.cancel()
-                self._stall = None
-            super().resume_writing()
-
-        def send_400_response(self, msg: str) -> None:
-            if self._is_answering:  # some of an answer may be out
-                self.transport.close()
-                return
-            self.transport.write(refusal_bytes(msg))
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, as a problem."""
+        if self._is_answering:  # some of an answer may be out
             self.transport.close()
+            return
+        self.transport.write(refusal_bytes(msg))
+        self.transport.close()
 
-        def _unsupported_upgrade_warning(self) -> None:
-            """Nothing for the log: the request is answered as the plain one that it also is."""
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing for the log: the request is answered as the plain one that it also is."""
 
-        @property
-        def _is_answering(self) -> bool:
-            return self.cycle is not None and not self.cycle.response_complete
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
-        def _make_room(self) -> None:
-            """Close whoever has idled longest; if none idles, this one, which nothing has been heard of yet."""
-            open_ = [one for one in self.connections if isinstance(one, BoundedProtocol) and one._is_open]
-            if len(open_) > limits.most:
-                idle = [one for one in open_ if not one._is_answering]
-                min(idle, key=lambda one: one._idle_since).transport.close()
+    def _make_room(self) -> None:
+        """Close whoever has idled longest; if none idles, this one, which nothing has been heard of yet."""
+        open_ = [one for one in self.connections if isinstance(one, BoundedProtocol) and one._is_open]
+        if len(open_) > self.limits.most:
+            idle = [one for one in open_ if not one._is_answering]
+            min(idle, key=lambda one: one._idle_since).transport.close()
 
-        @property
-        def _is_open(self) -> bool:
-            return not self.transport.is_closing()
+    @property
+    def _is_open(self) -> bool:
+        return not self.transport.is_closing()
 
-        def _wait(self, seconds: float) -> None:
-            self._stop_waiting()
-            self._patience = self.loop.call_later(seconds, self.transport.close)
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        self._patience = self.loop.call_later(seconds, self.transport.close)
 
-        def _stop_waiting(self) -> None:
-            if self._patience is not None:
-                self._patience.cancel()
-                self._patience = None
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
-    return BoundedProtocol
+
+def http_protocol(limits: ConnectionLimits) -> type[asyncio.Protocol]:
+    """The protocol to serve with; uvicorn makes one for each connection and has no way to hand it anything."""
+    return type("LimitedProtocol", (BoundedProtocol,), {"limits": limits})

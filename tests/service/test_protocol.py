@@ -9,11 +9,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from fakes import encoded
 from service.__main__ import bind
 from service.app import create_app
-from service.protocol import MAX_HEAD_BYTES, http_protocol
+from service.protocol import MAX_HEAD_BYTES, BoundedProtocol
 
 PNG = encoded(3)
 TIMEOUT_S = 60
-PROTOCOLS = [http_protocol(), H11Protocol]
+PROTOCOLS = [BoundedProtocol, H11Protocol]
 
 
 def run(app, protocol, story) -> None:
@@ -108,4 +108,4 @@ def test_a_long_body_in_small_pieces_is_no_long_head(store, settings, predictor)
         assert status == 415
         assert b"unsupported_format" in content
 
-    run(create_app(settings(), predictor=predictor), http_protocol(), story)
+    run(create_app(settings(), predictor=predictor), BoundedProtocol, story)
