@@ -6,6 +6,7 @@ that was deleted on purpose must not come back with the next scan.
 
 import json
 import sqlite3
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -122,14 +123,28 @@ class Catalog(Connections):
         with self.open_to_write() as connection, connection:
             connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", rows)
 
-    def update(self, entries: Iterable[CatalogEntry], gone: Collection[str] = ()) -> None:
-        """Add or renew pictures and mark others as gone, in one transaction; what was deleted stays deleted."""
+    def last_added(self) -> int:
+        """The number of the last addition; later ones have higher numbers."""
+        return max((row["last"] or 0 for row in self.select("SELECT max(seq) AS last FROM added")), default=0)
+
+    def update(
+        self, entries: Iterable[CatalogEntry], gone: Collection[str] = (), last_added: int | None = None
+    ) -> None:
+        """Add or renew pictures and mark others as gone, in one transaction; what was deleted stays deleted.
+
+        Args:
+            entries: pictures that are there.
+            gone: ids of pictures that were looked for and not found.
+            last_added: as it was before they were looked for. What was added since is there whatever was found: a
+                picture may have been deleted, not been found, and been added again.
+        """
         rows = [_row(entry) for entry in entries]
         with self.open_to_write() as connection, connection:
             connection.executemany(_UPSERT, rows)
             connection.execute(
-                "UPDATE pictures SET state = 'gone' WHERE state = 'active' AND id IN (SELECT value FROM json_each(?))",
-                (json.dumps(list(gone)),),
+                "UPDATE pictures SET state = 'gone' WHERE state = 'active' AND id IN (SELECT value FROM json_each(?)) "
+                "AND id NOT IN (SELECT id FROM added WHERE seq > ?)",
+                (json.dumps(list(gone)), sys.maxsize if last_added is None else last_added),
             )
 
     def set_state(self, item_id: str, state: PictureState) -> bool:

@@ -101,7 +101,7 @@ class _Build:
 
     def run(self) -> Rebuilt:
         store = self.store
-        active = store.catalog.ids(PictureState.ACTIVE)
+        last_added, active = store.catalog.last_added(), store.catalog.ids(PictureState.ACTIVE)
         scan = scan_files(find_pictures(store.root, self.config), store.catalog, self.on_progress, active)
         journal = self._journal()
         known = KnownRows([self._added_rows(), *self._live_rows(), *journal.chunks()])
@@ -114,7 +114,7 @@ class _Build:
         counts = BuildCounts(
             embedded=len(usable) - n_reused, reused=n_reused, duplicates=scan.n_duplicates, skipped=len(skipped)
         )
-        manifest = self._publish(self._draft(known, usable, counts), usable, scan.gone)
+        manifest = self._publish(self._draft(known, usable, counts), usable, scan.gone, last_added)
         journal.discard()
         tidy(store)
         return Rebuilt(manifest, tuple(skipped))
@@ -175,12 +175,14 @@ class _Build:
         self.on_progress(Progress(Stage.MAP, count, count))
         return layout
 
-    def _publish(self, draft: SnapshotDraft, usable: list[CatalogEntry], gone: frozenset[str]) -> SnapshotManifest:
+    def _publish(
+        self, draft: SnapshotDraft, usable: list[CatalogEntry], gone: frozenset[str], last_added: int
+    ) -> SnapshotManifest:
         count = len(usable)
         self.on_progress(Progress(Stage.BUILD, 0, count))
         staged = self.store.stage(draft)
         self.on_progress(Progress(Stage.BUILD, count, count))
-        self.store.catalog.update(usable, gone)
+        self.store.catalog.update(usable, gone, last_added)
         self.store.write_config(self.config)
         self.store.publish(staged)
         self.on_progress(Progress(Stage.PUBLISH, count, count))

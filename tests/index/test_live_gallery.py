@@ -9,11 +9,12 @@ import pytest
 from emotion.errors import EmptyGalleryError, ExternalIdTakenError, PictureError, StoreError
 from fakes import encoded, tiny_predictor
 from index.additions import NewPicture, add_picture, embed_picture, remove_picture
-from index.catalog import PictureState
+from index.catalog import Catalog, PictureState
 from index.compact import compact
 from index.delta import Delta, read_rows
 from index.embed import made_with
 from index.lookups import active_after, find_external
+from index.progress import Stage
 from index.rebuild import rebuild
 from index.schema import _STEPS
 from index.store import SnapshotStore
@@ -103,6 +104,29 @@ def test_removed_is_gone_with_its_file_and_comes_back_when_added_again(built, ad
     again = add(50, external_id="x")
     assert again.created
     assert (again.entry.label, again.entry.state) == (None, PictureState.ACTIVE)
+    assert added.entry.id in shown(built)
+
+
+def test_deleted_before_a_build_looks_and_added_again_before_it_publishes(built, predictor, add):
+    """The build has found no file of it, and would hide a picture that is there."""
+    added = add(50)
+    rebuild(built, predictor)
+
+    class Meanwhile(Catalog):
+        def ids(self, state):
+            found = super().ids(state)
+            if state is PictureState.ACTIVE:
+                remove_picture(built, added.entry.id)
+            return found
+
+    def add_again(event):
+        if event.stage is Stage.BUILD and not event.done:
+            assert add(50).created
+
+    store = SnapshotStore(built.root)
+    store.catalog = Meanwhile(built.catalog.path, built.root)
+    rebuild(store, predictor, on_progress=add_again)
+    assert built.catalog.get(added.entry.id).state is PictureState.ACTIVE
     assert added.entry.id in shown(built)
 
 
