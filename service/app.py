@@ -93,7 +93,8 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     _surround(app, settings, metrics)
-    modules = (classify, search, batch, gallery, details, images, map, admin, health, pages)
+    # /images/details before /images/{id}: of what matches a path, the first is asked for its methods.
+    modules = (classify, search, batch, details, gallery, images, map, admin, health, pages)
     routers = [module.router for module in modules]
     install_problem_handlers(app, methods_by_path(routers))
     for router in routers:

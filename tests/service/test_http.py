@@ -18,6 +18,7 @@ PNG = encoded(3)
 def test_no_such_route_and_wrong_method(client, problem):
     assert "/nothing" in problem(client.get("/nothing"), 404, "not_found")["detail"]
     allowed = {"/search": "GET, POST", "/images": "GET, POST", f"/images/{'0' * 32}": "DELETE, GET, HEAD"}
+    allowed |= {"/images/details": "GET"}
     for path, methods in (allowed | {"/admin/jobs/x": "DELETE, GET", "/": "GET, HEAD", "/info": "GET"}).items():
         response = client.put(path)
         problem(response, 405, "method_not_allowed")
