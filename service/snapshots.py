@@ -185,16 +185,25 @@ class LiveSnapshot:
             if self._live is not None and self._live.snapshot.manifest.version == version:
                 self._refusal = None
                 return
-            live = await asyncio.to_thread(self._load)
-            async with self._one_reader:
-                # Once more: a picture added while the snapshot was loaded was answered from the one before.
-                self._take(await asyncio.to_thread(_seen_again, live))
+            while not await self._take_loaded():
+                pass
             self._refusal = None
         except SnapshotMismatchError as error:
             self._refuse(Refusal(version, str(error)))
         except FeelalikeError as error:
             self._retry_at = time.monotonic() + RETRY_S
             self._refuse(Refusal(version, str(error)))
+
+    async def _take_loaded(self) -> bool:
+        """Load and take; False if the version was pruned meanwhile, and with it the added rows that it alone needed."""
+        live = await asyncio.to_thread(self._load)
+        async with self._one_reader:
+            # Once more: a picture added while the snapshot was loaded was answered from the one before.
+            live = await asyncio.to_thread(_seen_again, live)
+            if live.snapshot.manifest.version not in await asyncio.to_thread(self._store.versions):
+                return False
+            self._take(live)
+        return True
 
     def _load(self) -> _Live:
         gently = self._live is not None

@@ -6,7 +6,10 @@ import pytest
 
 from emotion.runtime import Device
 from fakes import encoded, tiny_predictor, write_gallery
+from index.additions import NewPicture, add_picture, embed_picture
+from index.embed import made_with
 from index.rebuild import rebuild
+from index.store import KEEP_VERSIONS, SnapshotStore
 from service.errors import NotReadyError
 from service.metrics import Metrics
 from service.snapshots import LiveSnapshot
@@ -27,6 +30,32 @@ def test_a_new_version_replaces_the_old_one_and_handles_stay_good(store, predict
         await live.refresh()
         assert len(live.require().ids) == 13
         assert len(handle.index.search(handle.vectors[:1], 12)[0]) == 12
+
+    asyncio.run(story())
+
+
+def test_a_version_pruned_while_it_was_loaded_is_not_taken(store, predictor, monkeypatch):
+    """The rows of a picture added after it are given up once every version on disk holds them."""
+    new = NewPicture(encoded(60))
+    load = store.load
+    added, loaded = [], []
+
+    def load_slowly(*args, **kwargs):
+        loaded.append(load(*args, **kwargs))
+        if not added:
+            added.append(add_picture(store, new, embed_picture(predictor, new), made_with(predictor)).entry.id)
+            other = SnapshotStore(store.root)
+            for _ in range(KEEP_VERSIONS):
+                rebuild(other, predictor)
+        return loaded[-1]
+
+    async def story():
+        monkeypatch.setattr(store, "load", load_slowly)
+        live = live_on(store, predictor)
+        await live.refresh()
+        assert len(loaded) == 2
+        assert loaded[0].row_of(added[0]) is None
+        assert added[0] in live.require().ids
 
     asyncio.run(story())
 
