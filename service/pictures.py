@@ -2,18 +2,18 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import tempfile
 import threading
 import zlib
 from collections import OrderedDict
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from emotion.bundle import file_sha256
 from emotion.errors import PictureError, StoreReadError
-from emotion.images import DEFAULT_LIMITS, decode, read_picture_bytes, upright_size
+from emotion.images import DEFAULT_LIMITS, decode, upright_size
 from index.catalog import CatalogEntry, PictureState, picture_id
 from index.store import SnapshotStore
 from service.errors import ImageFileMissingError, UnknownImageError
@@ -28,9 +28,10 @@ _SIZES_KEPT: Final = 100_000
 
 
 class Original(NamedTuple):
-    """A file that holds what its id says."""
+    """An open file that holds what its id says; whoever asked for it closes it."""
 
-    path: Path
+    stream: BufferedReader
+    size_bytes: int
     media_type: str
 
 
@@ -44,7 +45,7 @@ class GalleryFiles:
         self._one_at_a_time = threading.Lock()
 
     def original(self, item_id: str) -> Original:
-        """A picture's own file.
+        """A picture's own file, open: were it opened later, it might have been deleted after a look at it.
 
         Raises:
             UnknownImageError: no such picture, or it was deleted.
@@ -53,15 +54,16 @@ class GalleryFiles:
         """
         entry = self._entry(item_id)
         try:
-            media_type = _media_type(entry.path)
-            unchanged = _holds(entry)
+            stream = entry.path.open("rb")
+            try:
+                return _checked(stream, entry)
+            except BaseException:
+                stream.close()
+                raise
         except OSError as error:
             if error.errno in _OF_THE_MOMENT:
                 raise StoreReadError(f"the original cannot be opened now: {error.strerror}") from error
             raise ImageFileMissingError("the original of this picture is not there any more") from error
-        if media_type is None or not unchanged:
-            raise ImageFileMissingError("the file of this picture was changed after the index was built")
-        return Original(entry.path, media_type)
 
     def thumbnail(self, item_id: str) -> bytes:
         """A JPEG of at most THUMBNAIL_PX a side, made once; it outlives its original. Raises as `original` does."""
@@ -71,7 +73,8 @@ class GalleryFiles:
         with contextlib.suppress(OSError):
             if (whole := unsealed(kept.read_bytes())) is not None:
                 return whole
-        content = _thumbnail(self.original(item_id).path)
+        with self.original(item_id).stream as original:
+            content = _thumbnail(original.read())
         with contextlib.suppress(OSError):  # a read-only or full store costs time at the next request, no more
             _write(kept, sealed(content))
         return content
@@ -117,9 +120,9 @@ def unsealed(kept: bytes) -> bytes | None:
     return kept if kept.startswith(b"\xff\xd8\xff") and kept.endswith(b"\xff\xd9") else None
 
 
-def _thumbnail(file: Path) -> bytes:
+def _thumbnail(data: bytes) -> bytes:
     try:
-        picture = decode(read_picture_bytes(file), min_side=THUMBNAIL_PX, limits=DEFAULT_LIMITS)
+        picture = decode(data, min_side=THUMBNAIL_PX, limits=DEFAULT_LIMITS)
     except PictureError as error:
         raise ImageFileMissingError("the original of this picture cannot be read any more") from error
     picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
@@ -128,10 +131,17 @@ def _thumbnail(file: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _media_type(file: Path) -> str | None:
+def _checked(stream: BufferedReader, entry: CatalogEntry) -> Original:
+    """The stream at its beginning, if it has the bytes that gave the id."""
+    media_type = _media_type(stream.read(_HEAD_BYTES))
+    stream.seek(0)
+    if media_type is None or not _holds(stream, entry):
+        raise ImageFileMissingError("the file of this picture was changed after the index was built")
+    return Original(stream, entry.size_bytes, media_type)
+
+
+def _media_type(head: bytes) -> str | None:
     """From the content; a suffix is only a name."""
-    with file.open("rb") as stream:
-        head = stream.read(_HEAD_BYTES)
     if head.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -139,12 +149,16 @@ def _media_type(file: Path) -> str | None:
     return "image/webp" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else None
 
 
-def _holds(entry: CatalogEntry) -> bool:
-    """Whether the file still has the bytes that gave the id; they are read only if size or time raise doubt."""
-    stat = entry.path.stat()
+def _holds(stream: BufferedReader, entry: CatalogEntry) -> bool:
+    """Whether the file still has those bytes; they are read only if size or time raise doubt."""
+    stat = os.fstat(stream.fileno())
     if stat.st_size != entry.size_bytes:
         return False
-    return stat.st_mtime_ns == entry.mtime_ns or picture_id(file_sha256(entry.path)) == entry.id
+    if stat.st_mtime_ns == entry.mtime_ns:
+        return True
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    stream.seek(0)
+    return picture_id(digest) == entry.id
 
 
 def _write(path: Path, content: bytes) -> None:

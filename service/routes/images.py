@@ -5,9 +5,9 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
-from fastapi.responses import FileResponse
 
 from service.deps import ServicesDep
+from service.file_response import OpenFileResponse
 from service.finding import PictureWish, find_near
 from service.pictures import THUMBNAIL_TYPE
 from service.problems import Responses, problem_docs
@@ -28,7 +28,7 @@ router = APIRouter(tags=["gallery"])
 @router.head("/images/{id}", include_in_schema=False)
 @router.get(
     "/images/{id}",
-    response_class=FileResponse,
+    response_class=Response,
     responses=_PICTURE_DOCS | NOT_MODIFIED | problem_docs(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 async def original(id: str, parts: ServicesDep, if_none_match: IfNoneMatch = None) -> Response:  # noqa: A002
@@ -36,8 +36,9 @@ async def original(id: str, parts: ServicesDep, if_none_match: IfNoneMatch = Non
     file = await asyncio.to_thread(parts.files.original, id)
     headers = _cache_headers(id)
     if has_already(if_none_match, headers["ETag"]):
+        file.stream.close()
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return FileResponse(file.path, media_type=file.media_type, headers=headers)
+    return OpenFileResponse(file, headers)
 
 
 @router.head("/images/{id}/thumbnail", include_in_schema=False)

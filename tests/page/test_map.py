@@ -117,6 +117,57 @@ def test_on_a_phone_a_tap_shows_and_a_button_searches(visit: Visits) -> None:
     assert points["ids"][row] in page.url
 
 
+def test_back_closes_it_and_leads_back_to_it(visit: Visits, painting: Path) -> None:
+    page = visit(viewport=PHONE, has_touch=True)
+    ask_about(page, painting)
+    before = page.locator(".card").first.get_attribute("data-id")
+    points = open_map(page, "#see-map")
+    page.go_back()
+    expect(page.locator("#map")).to_be_hidden()
+    expect(page.locator("#see-map")).to_be_focused()
+    open_map(page, "#see-map")
+    page.keyboard.press("Escape")
+    expect(page.locator("#map")).to_be_hidden()
+    page.wait_for_function("!history.state.map")
+    assert page.locator(".card").first.get_attribute("data-id") == before  # still the picture's own results
+    open_map(page, "#see-map")
+    page.locator("#map-list a").first.click()
+    wait_for_results(page)
+    assert any(item_id in page.url for item_id in points["ids"])
+    page.go_back()
+    expect(page.locator("#map")).to_be_visible()
+    page.locator("#map-close").click()
+    expect(page.locator("#map")).to_be_hidden()
+    assert page.locator(".card").first.get_attribute("data-id") == before
+
+
+def test_two_fingers_zoom(visit: Visits) -> None:
+    page = visit(viewport=PHONE, has_touch=True)
+    open_map(page)
+    box = page.locator("#map-canvas").bounding_box()
+    assert box
+    left, top = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    finger = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *distances: float) -> None:
+        points = [
+            {"x": left + side * distance, "y": top, "id": i}
+            for i, distance in enumerate(distances)
+            for side in [1 - 2 * i]
+        ]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    listed = page.locator("#map-list li")
+    expect(listed).to_have_count(24)
+    touch("touchStart", 20, 20)
+    for distance in (40, 80, 120):
+        touch("touchMove", distance, distance)
+    touch("touchEnd")
+    expect(listed).not_to_have_count(24)  # fewer pictures are in view
+    assert page.evaluate("visualViewport.scale") == 1
+    expect(page.locator("#map-tip")).to_be_hidden()  # it was no tap
+
+
 @pytest.mark.parametrize(("viewport", "scheme"), [(PHONE, "dark"), (DESKTOP, "light")])
 def test_the_query_is_marked_amid_its_nearest_and_axe_finds_nothing(
     visit: Visits, painting: Path, viewport: dict[str, int], scheme: Any

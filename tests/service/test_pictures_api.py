@@ -12,6 +12,7 @@ from emotion.predictor import Predictor
 from fakes import DIM, FakeRuntime, encoded, noise, tiny_bundle
 from index.catalog import PictureState
 from index.rebuild import rebuild
+from service.pictures import GalleryFiles
 
 PNG = encoded(3)
 
@@ -137,6 +138,21 @@ def test_unknown_ids_and_paths(client, id, what):  # noqa: A002
     response = client.get(f"/images/{id}{what}")
     assert response.status_code == 404
     assert response.json()["code"] in ("unknown_image", "not_found")
+
+
+def test_an_original_deleted_while_it_is_answered_is_sent_whole(client, gallery, monkeypatch, problem):
+    """The head says how long it is; opened after that, there would be nothing to send."""
+    url = f"/images/{hashlib.sha256(PNG).hexdigest()[:32]}"
+    look = GalleryFiles.original
+
+    def look_and_lose(files, item_id):
+        original = look(files, item_id)
+        (gallery / "fear" / "0003.png").unlink()
+        return original
+
+    monkeypatch.setattr(GalleryFiles, "original", look_and_lose)
+    assert client.get(url).content == PNG
+    problem(client.get(url), 404, "image_file_missing")
 
 
 def test_a_vanished_original_has_its_own_code(client, gallery, problem):

@@ -9,7 +9,7 @@ import { groupsOf, pointsOf } from "./map_points.js";
 import { showProblem } from "./problems.js";
 import { callJson, patiently, Problem } from "./service.js";
 import { page } from "./state.js";
-import { goTo } from "./travel.js";
+import { goTo, remembered } from "./travel.js";
 import { percent, whole } from "./words.js";
 
 const REACH_PX = 22;
@@ -17,7 +17,7 @@ const LISTED = 24;
 const STEP = 1.6;
 const NO_MARKS = { query: null, neighbours: [], rows: new Set(), isGuess: false, image: null };
 const canvas = $("map-canvas"), dialog = $("map");
-const map = { points: null, groups: null, palette: null, by: "emotion", hidden: new Set(), view: wholeMap(), size: null, marks: NO_MARKS, cursor: -1, radius: 5, opener: null };
+const map = { points: null, groups: null, palette: null, by: "emotion", hidden: new Set(), view: wholeMap(), size: null, marks: NO_MARKS, cursor: -1, radius: 5, opener: null, isLeft: false };
 let frame = 0;
 let listTimer = 0;
 
@@ -59,10 +59,15 @@ function colourBy(by) {
   map.hidden.clear();
   recolour();
 }
+// The page moves on to a picture; Back leads to the map again.
+function leaveBehind() {
+  map.opener = null;
+  map.isLeft = true;
+  dialog.close();
+}
 function choose(i) {
   if (i < 0) return;
-  dialog.close();
-  map.opener = null; // the page moves on to the picture
+  leaveBehind();
   goTo({ type: "image", id: map.points.ids[i] });
 }
 function point(i, isTouch = false) {
@@ -107,10 +112,10 @@ $("map-whole").addEventListener("click", () => look(wholeMap()));
 $("map-close").addEventListener("click", () => dialog.close());
 $("map-list").addEventListener("click", (event) => { // the page itself goes where the link leads
   if (!event.target.closest("a") || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-  map.opener = null;
-  dialog.close();
+  leaveBehind();
 });
 dialog.addEventListener("close", () => {
+  if (history.state?.map && !map.isLeft) history.back();
   showTip(null);
   map.cursor = -1;
   map.opener?.focus();
@@ -143,15 +148,26 @@ async function load() {
     showProblem($("map-problem"), problem, problem.code === "map_missing" ? null : load, { calm: problem.code === "map_missing" });
   }
 }
-function open(event) {
-  map.opener = event.currentTarget;
+function open() {
+  if (dialog.open) return;
+  map.isLeft = false;
   map.view = wholeMap();
   map.cursor = -1;
   dialog.showModal();
   canvas.focus({ preventScroll: true });
   load();
 }
-for (const id of ["open-map", "see-map", "explore-map"]) $(id).addEventListener("click", open);
+for (const id of ["open-map", "see-map", "explore-map"]) {
+  $(id).addEventListener("click", (event) => {
+    map.opener = event.currentTarget;
+    history.pushState({ ...remembered(), map: true }, ""); // Back closes the map, not the page
+    open();
+  });
+}
+addEventListener("popstate", (event) => {
+  if (event.state?.map) open();
+  else dialog.close();
+});
 document.addEventListener("informed", () => { $("open-map").hidden = $("see-map").hidden = !page.info?.index; });
 new ResizeObserver(redraw).observe(canvas);
 const repaint = () => { if (map.points && dialog.open) recolour(); };

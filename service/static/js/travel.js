@@ -6,7 +6,7 @@ import { show } from "./search.js";
 import { current, page } from "./state.js";
 import { USUAL } from "./wish.js";
 
-const remembered = () => ({ trail: page.trail, wish: page.wish, at: page.at });
+export const remembered = () => ({ trail: page.trail, wish: page.wish, at: page.at });
 const write = (how) => history[how](remembered(), "", urlOf(current()));
 
 export function goTo(step, fresh = false) {
@@ -34,7 +34,8 @@ export function start() {
 }
 addEventListener("popstate", (event) => {
   const left = current();
-  if (Array.isArray(event.state?.trail)) Object.assign(page, event.state);
+  if (event.state?.at === page.at) return; // the same step: the map was closed or opened over it
+  if (Array.isArray(event.state?.trail)) ({ trail: page.trail, wish: page.wish, at: page.at } = event.state);
   else {
     const { step, wish } = fromHash();
     if (!step && location.hash && page.trail.length) { // a jump inside the page, such as the skip link
