@@ -34,9 +34,9 @@ class Bare(NamedTuple):
     """What the stages give without a server around them."""
 
     per_s: float
-    """Pictures a second, many at a time."""
-    p50_ms: float
-    """One picture at a time."""
+    """Pictures a second."""
+    p50_ms: float | None
+    """Of one picture, where there is one at a time."""
 
 
 class Stages(NamedTuple):
@@ -61,23 +61,24 @@ def main(
     bundle: Annotated[Path, typer.Option(help="The model.")],
     store: Annotated[Path, typer.Option(help="The index.")],
     pictures: Annotated[Path, typer.Option(help="A folder of JPEGs.")],
-    seconds: Annotated[float, typer.Option(help="How long each of the two measurements takes.")],
+    seconds: Annotated[float, typer.Option(help="How long it is measured.")],
+    alone: Annotated[bool, typer.Option("--alone", help="One picture at a time, not overlapped.")] = False,
 ) -> None:
     """Run the stages on pictures and print one JSON object."""
     stages = open_stages(bundle, store)
     sources = [file.read_bytes() for file in sorted(pictures.glob("*.jpg"))]
     with stages.store.catalog.kept_open():  # as the service has it
-        one_by_one(stages, sources, min(1.0, seconds))
-        # Full batches are a shape of their own, prepared when first seen.
-        throughput(stages, sources, min(1.0, seconds))
-        found = Bare(throughput(stages, sources, seconds), 1000 * percentile(one_by_one(stages, sources, seconds), 0.5))
+        run = _one_by_one if alone else _overlapped
+        run(stages, sources, min(1.0, seconds))
+        found = run(stages, sources, seconds)
     sys.stdout.write(json.dumps(found._asdict()) + "\n")
 
 
-def bare(bundle: Path, store: Path, pictures: Path, seconds: float) -> Bare:
+def bare(bundle: Path, store: Path, pictures: Path, seconds: float, *, alone: bool) -> Bare:
     """Run this in a process of its own; raises FeelalikeError when it fails."""
     places: list[str | Path] = ["--bundle", bundle, "--store", store, "--pictures", pictures]
-    return Bare(**run_json([sys.executable, "-m", "benchmarks.bare", *places, "--seconds", str(seconds)]))
+    how = ["--seconds", str(seconds), *(["--alone"] if alone else [])]
+    return Bare(**run_json([sys.executable, "-m", "benchmarks.bare", *places, *how]))
 
 
 def open_stages(bundle: Path, store: Path) -> Stages:
@@ -86,6 +87,15 @@ def open_stages(bundle: Path, store: Path) -> Stages:
     opened = SnapshotStore(store)
     settings = ServiceSettings(bundle=bundle, store=store)
     return Stages(predictor, opened, opened.load(device=Device.CPU), settings)
+
+
+def _one_by_one(stages: Stages, sources: Sequence[bytes], seconds: float) -> Bare:
+    p50_ms = 1000 * percentile(one_by_one(stages, sources, seconds), 0.5)
+    return Bare(1000 / p50_ms, p50_ms)
+
+
+def _overlapped(stages: Stages, sources: Sequence[bytes], seconds: float) -> Bare:
+    return Bare(throughput(stages, sources, seconds), None)
 
 
 def one_by_one(stages: Stages, sources: Sequence[bytes], seconds: float) -> list[float]:

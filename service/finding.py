@@ -36,7 +36,7 @@ class Wish:
         return not self.filters and self.mood is None
 
 
-def wanted_filters(
+async def wanted_filters(
     parts: ServicesDep,
     emotion: Annotated[
         list[str] | None,
@@ -74,7 +74,7 @@ def wanted_filters(
 WantedFilters = Annotated[Filters, Depends(wanted_filters)]
 
 
-def picture_wish(
+async def picture_wish(
     parts: ServicesDep,
     k: WantedK,
     filters: WantedFilters,
@@ -100,7 +100,7 @@ def picture_wish(
 PictureWish = Annotated[Wish, Depends(picture_wish)]
 
 
-def mood_wish(
+async def mood_wish(
     parts: ServicesDep,
     k: WantedK,
     filters: WantedFilters,

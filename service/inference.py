@@ -152,9 +152,11 @@ class ModelLane:
         except Exception as error:
             self._answer_failed(batch, error)
             return
-        for row, one in enumerate(batch):
-            prediction = _row(predictions, row)
-            if all(np.isfinite(part).all() for part in prediction if part is not None):
+        found = [_row(predictions, row) for row in range(len(batch))]
+        # Looked at before the first answer: numpy would let other threads in between, and each picture search alone.
+        are_finite = [all(np.isfinite(part).all() for part in prediction if part is not None) for prediction in found]
+        for one, prediction, is_finite in zip(batch, found, are_finite, strict=True):
+            if is_finite:
                 one.answer.set_result(prediction)
             else:
                 one.answer.set_exception(ModelOutputError("the model gave numbers that are not finite"))

