@@ -1,6 +1,6 @@
 // What is wanted beside the picture: how many, which filters, which mood. The same names as the HTTP interface has.
 
-export const COUNTS = [3, 12, 30];
+export const COUNTS = [3, 12, 30, 100];
 export const USUAL = Object.freeze({ k: 12, emotions: [], polarity: null, label: "", distance: null, dedupe: false, mood: null, weight: 0.3 });
 export const FARTHEST = 1; // where the slider of distances means any
 
