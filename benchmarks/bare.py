@@ -69,7 +69,7 @@ def main(
     sources = [file.read_bytes() for file in sorted(pictures.glob("*.jpg"))]
     with stages.store.catalog.kept_open():  # as the service has it
         run = _one_by_one if alone else _overlapped
-        run(stages, sources, min(1.0, seconds))
+        run(stages, sources, min(3.0, seconds))
         found = run(stages, sources, seconds)
     sys.stdout.write(json.dumps(found._asdict()) + "\n")
 

@@ -28,7 +28,7 @@ _MORE = Bar(sense=Sense.AT_MOST, limit=3, unit="ms")
 
 
 class Round(NamedTuple):
-    """One turn of some clients, and of the bare stages just before."""
+    """One turn of some clients and one of the bare stages, each first in every second round."""
 
     bare: Bare
     load: Load
@@ -68,15 +68,16 @@ def _run(options: Options, folder: Path, count: int, clients: tuple[int, ...]) -
         rounds: dict[int, list[Round]] = {n: [] for n in clients}
         for number in range(options.pick(6, 1)):
             for n in map(int, rotated([*map(str, clients)], number)):
-                rounds[n].append(_round(options, folder / "pictures", store, port, n))
+                rounds[n].append(_round(options, folder / "pictures", store, port, n, bare_first=number % 2 == 0))
         return Run(count, rounds, server.rss_mb)
 
 
-def _round(options: Options, pictures: Path, store: Path, port: int, clients: int) -> Round:
+def _round(options: Options, pictures: Path, store: Path, port: int, clients: int, *, bare_first: bool) -> Round:
     seconds = options.pick(5, 2)
+    loaded = None if bare_first else load(port, pictures, seconds=seconds, clients=clients)
     # A lone client has nothing to overlap its picture with, nor have the bare stages then.
     unloaded = bare(options.bundle, store, pictures, seconds, alone=clients == 1)
-    return Round(unloaded, load(port, pictures, seconds=seconds, clients=clients))
+    return Round(unloaded, loaded or load(port, pictures, seconds=seconds, clients=clients))
 
 
 def _rows(run: Run) -> list[Row]:

@@ -73,8 +73,7 @@ class GalleryFiles:
         with contextlib.suppress(OSError):
             if (whole := unsealed(kept.read_bytes())) is not None:
                 return whole
-        with self.original(item_id).stream as original:
-            content = _thumbnail(original.read())
+        content = _thumbnail(_whole(self.original(item_id)))
         with contextlib.suppress(OSError):  # a read-only or full store costs time at the next request, no more
             _write(kept, sealed(content))
         return content
@@ -118,6 +117,14 @@ def unsealed(kept: bytes) -> bytes | None:
         return content if zlib.crc32(content).to_bytes(4, "big") == checksum else None
     # Those of earlier versions have none.
     return kept if kept.startswith(b"\xff\xd8\xff") and kept.endswith(b"\xff\xd9") else None
+
+
+def _whole(original: Original) -> bytes:
+    try:
+        with original.stream as stream:
+            return stream.read()
+    except OSError as error:
+        raise ImageFileMissingError("the original of this picture cannot be read any more") from error
 
 
 def _thumbnail(data: bytes) -> bytes:

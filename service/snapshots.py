@@ -196,14 +196,19 @@ class LiveSnapshot:
 
     async def _take_loaded(self) -> bool:
         """Load and take; False if the version was pruned meanwhile, and with it the added rows that it alone needed."""
+        published = await asyncio.to_thread(self._store.current_version)
         live = await asyncio.to_thread(self._load)
         async with self._one_reader:
             # Once more: a picture added while the snapshot was loaded was answered from the one before.
             live = await asyncio.to_thread(_seen_again, live)
-            if live.snapshot.manifest.version not in await asyncio.to_thread(self._store.versions):
+            if await asyncio.to_thread(self._is_pruned, live.snapshot.manifest.version, published):
                 return False
             self._take(live)
         return True
+
+    def _is_pruned(self, version: str, published: str | None) -> bool:
+        """Only where another one was published since; a folder that somebody renamed has no such excuse."""
+        return version not in self._store.versions() and self._store.current_version() != published
 
     def _load(self) -> _Live:
         gently = self._live is not None

@@ -141,9 +141,33 @@ def test_back_closes_it_and_leads_back_to_it(visit: Visits, painting: Path) -> N
     assert page.locator(".card").first.get_attribute("data-id") == before
 
 
+def test_crumbs_lead_past_the_map(visit: Visits) -> None:
+    page = visit("#mood=awe")
+    wait_for_results(page)
+    for _ in range(2):
+        open_map(page, "#see-map")
+        page.locator("#map-list a").first.click()
+        wait_for_results(page)
+    crumbs = page.locator(".crumb")
+    expect(crumbs).to_have_count(3)
+    crumbs.first.click()
+    expect(page.locator("#verdict")).to_contain_text("most typical of awe")
+    expect(page.locator("#map")).to_be_hidden()
+    assert page.url.endswith("#mood=awe")
+
+
+def test_loaded_again_it_is_still_open(visit: Visits) -> None:
+    page = visit()
+    open_map(page)
+    page.reload()
+    expect(page.locator("#map")).to_be_visible()
+    page.go_back()
+    expect(page.locator("#map")).to_be_hidden()
+
+
 def test_two_fingers_zoom(visit: Visits) -> None:
     page = visit(viewport=PHONE, has_touch=True)
-    open_map(page)
+    points = open_map(page)
     box = page.locator("#map-canvas").bounding_box()
     assert box
     left, top = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -164,6 +188,10 @@ def test_two_fingers_zoom(visit: Visits) -> None:
         touch("touchMove", distance, distance)
     touch("touchEnd")
     expect(listed).not_to_have_count(24)  # fewer pictures are in view
+    ids = [link.get_attribute("data-id") for link in listed.locator("a").all()]
+    rim = [points["ids"][pick(range(40), key=lambda i: points["x"][i])] for pick in (min, max)]
+    assert ids
+    assert not {*ids} & {*rim}  # nor either side, as after a mere move
     assert page.evaluate("visualViewport.scale") == 1
     expect(page.locator("#map-tip")).to_be_hidden()  # it was no tap
 

@@ -1,5 +1,6 @@
 """What a client sees of /classify, /search and /images."""
 
+import errno
 import hashlib
 from io import BytesIO
 
@@ -12,7 +13,7 @@ from emotion.predictor import Predictor
 from fakes import DIM, FakeRuntime, encoded, noise, tiny_bundle
 from index.catalog import PictureState
 from index.rebuild import rebuild
-from service.pictures import GalleryFiles
+from service.pictures import GalleryFiles, Original
 
 PNG = encoded(3)
 
@@ -152,6 +153,16 @@ def test_an_original_deleted_while_it_is_answered_is_sent_whole(client, gallery,
 
     monkeypatch.setattr(GalleryFiles, "original", look_and_lose)
     assert client.get(url).content == PNG
+    problem(client.get(url), 404, "image_file_missing")
+
+
+def test_an_original_that_cannot_be_read_to_its_end_has_no_thumbnail(client, monkeypatch, problem):
+    class Broken(BytesIO):
+        def read(self, *_):
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(GalleryFiles, "original", lambda *_: Original(Broken(), len(PNG), "image/png"))
+    url = f"/images/{hashlib.sha256(PNG).hexdigest()[:32]}/thumbnail"
     problem(client.get(url), 404, "image_file_missing")
 
 

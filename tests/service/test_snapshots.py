@@ -60,6 +60,19 @@ def test_a_version_pruned_while_it_was_loaded_is_not_taken(store, predictor, mon
     asyncio.run(story())
 
 
+def test_a_version_in_a_folder_of_another_name_is_taken(store, predictor):
+    """A backup restored by hand: it is nobody's pruning, and looked at once."""
+
+    async def story():
+        (store.snapshots / store.current_version()).rename(store.snapshots / "20200101T000000.000000Z")
+        (store.root / "CURRENT").write_text("20200101T000000.000000Z\n")
+        live = live_on(store, predictor)
+        await asyncio.wait_for(live.refresh(), 20)
+        assert len(live.require().ids) == 12
+
+    asyncio.run(story())
+
+
 def test_nothing_is_loaded_again_while_nothing_changes(store, predictor):
     async def story():
         live = live_on(store, predictor)

@@ -160,7 +160,8 @@ function open() {
 for (const id of ["open-map", "see-map", "explore-map"]) {
   $(id).addEventListener("click", (event) => {
     map.opener = event.currentTarget;
-    history.pushState({ ...remembered(), map: true }, ""); // Back closes the map, not the page
+    page.at += 1; // an entry of its own: Back closes the map, not the page
+    history.pushState({ ...remembered(), map: true }, "");
     open();
   });
 }
@@ -168,7 +169,10 @@ addEventListener("popstate", (event) => {
   if (event.state?.map) open();
   else dialog.close();
 });
-document.addEventListener("informed", () => { $("open-map").hidden = $("see-map").hidden = !page.info?.index; });
+document.addEventListener("informed", () => {
+  $("open-map").hidden = $("see-map").hidden = !page.info?.index;
+  if (history.state?.map) open(); // loaded again while it was open
+});
 new ResizeObserver(redraw).observe(canvas);
 const repaint = () => { if (map.points && dialog.open) recolour(); };
 new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });

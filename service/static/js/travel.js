@@ -7,6 +7,7 @@ import { current, page } from "./state.js";
 import { USUAL } from "./wish.js";
 
 export const remembered = () => ({ trail: page.trail, wish: page.wish, at: page.at });
+const isSame = (state) => Array.isArray(state?.trail) && JSON.stringify([state.trail, state.wish]) === JSON.stringify([page.trail, page.wish]);
 const write = (how) => history[how](remembered(), "", urlOf(current()));
 
 export function goTo(step, fresh = false) {
@@ -30,11 +31,14 @@ export function start() {
   page.at = state?.at ?? 0;
   page.wish = state?.wish ?? wish;
   page.trail = Array.isArray(state?.trail) && state.trail.length ? state.trail : step ? [{ ...step, at: page.at }] : [];
-  history.replaceState(remembered(), "");
+  history.replaceState({ ...remembered(), map: Boolean(state?.map) }, "");
 }
 addEventListener("popstate", (event) => {
   const left = current();
-  if (event.state?.at === page.at) return; // the same step: the map was closed or opened over it
+  if (isSame(event.state)) { // the map was closed or opened over it
+    page.at = event.state.at;
+    return;
+  }
   if (Array.isArray(event.state?.trail)) ({ trail: page.trail, wish: page.wish, at: page.at } = event.state);
   else {
     const { step, wish } = fromHash();
