@@ -30,6 +30,9 @@ UNUSED = (
     # The model converter and, with it, the usage report that every import of openvino would send.
     "openvino/tools",
     "openvino_telemetry",
+    # A format that no picture may have here.
+    "PIL/_avif.cpython-311-x86_64-linux-gnu.so",
+    "pillow.libs/libavif-c6062d5f.so.16.4.2",
     # Tests and build tools of numpy.
     "numpy/_core/tests",
     "numpy/distutils",

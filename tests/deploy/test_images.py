@@ -71,7 +71,7 @@ def test_cpu_indexes_serves_and_drains(scratch: Any) -> None:
     need("cpu")
     scratch.execute("cpu")
     assert scratch.facts["USER"] == "1000"
-    assert scratch.size_mb() < 330  # docs/deployment.md gives the figure
+    assert scratch.size_mb() < 320  # docs/deployment.md gives the figure
     paint(scratch)
     port = free_port()
     assert not scratch.is_healthy(FEELALIKE_PORT=str(port))

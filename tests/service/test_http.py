@@ -28,7 +28,7 @@ def test_no_such_route_and_wrong_method(client, problem):
 
 
 def test_no_parameter_is_read_in_a_thread(client, monkeypatch):
-    """The framework runs a plain function that a route depends on in a thread: two cost 7 % of the pace."""
+    """The framework runs a plain function that a route depends on in a thread; two of them made /search slow (E31)."""
     monkeypatch.setattr("fastapi.dependencies.utils.run_in_threadpool", None)
     assert client.post("/search", content=PNG, params={"mood": "awe", "emotion": "fear"}).status_code == 200
     assert client.post("/classify", content=PNG).status_code == 200
