@@ -1,7 +1,6 @@
 """The stages of /search in one process without HTTP: decode, model, index and catalog; what the service is held to.
 
-Decoding runs in as many threads as the service's pool has, overlapped with the model in batches, as many at a time as
-the service runs, and with searching.
+Decoding runs in as many threads as the service's pool has, overlapped with the model in batches and with searching.
 """
 
 import json
@@ -84,9 +83,9 @@ def bare(bundle: Path, store: Path, pictures: Path, seconds: float, *, alone: bo
 
 def open_stages(bundle: Path, store: Path) -> Stages:
     """As the service opens them, with its settings' defaults."""
-    settings = ServiceSettings(bundle=bundle, store=store)
-    predictor = Predictor.open(bundle, Device.CPU, Precision.FP32, n_streams=settings.model_streams)
+    predictor = Predictor.open(bundle, Device.CPU, Precision.FP32)
     opened = SnapshotStore(store)
+    settings = ServiceSettings(bundle=bundle, store=store)
     return Stages(predictor, opened, opened.load(device=Device.CPU), settings)
 
 
@@ -117,25 +116,15 @@ def throughput(stages: Stages, sources: Sequence[bytes], seconds: float) -> floa
     """Pictures a second, decoding ahead of the model, searching behind it."""
     settings = stages.settings
     searches: deque[Future[int]] = deque()
-    running: deque[Future[None]] = deque()
     start = time.perf_counter()
-    n_threads, n_streams = settings.decode_threads, stages.predictor.runtime.n_streams
-
-    def run(batch: list[Pixels]) -> None:
-        embeddings = stages.predictor.infer(np.stack(batch)).embeddings
-        searches.append(others.submit(stages.search, embeddings))
-
+    n_threads = settings.decode_threads
     with (
         ThreadPoolExecutor(n_threads) as decoders,
         ThreadPoolExecutor(n_threads, initializer=one_thread_per_search) as others,
-        ThreadPoolExecutor(n_streams) as lane,
     ):
         for batch in _batches(stages, decoders, sources, start + seconds):
-            running.append(lane.submit(run, batch))
-            if len(running) > n_streams:  # one more is ready when a stream is
-                running.popleft().result()
-        for last in running:
-            last.result()
+            embeddings = stages.predictor.infer(np.stack(batch)).embeddings
+            searches.append(others.submit(stages.search, embeddings))
     elapsed_s = time.perf_counter() - start
     return sum(search.result() for search in searches) / elapsed_s  # raises what went wrong: a failed search is quick
 
@@ -145,10 +134,7 @@ def _batches(
 ) -> Iterator[list[Pixels]]:
     size = stages.settings.batch_limit(Device.CPU)
     following = cycle(sources)
-    waiting = deque(
-        decoders.submit(stages.predictor.prepare, next(following))
-        for _ in range(3 * size * stages.predictor.runtime.n_streams)
-    )
+    waiting = deque(decoders.submit(stages.predictor.prepare, next(following)) for _ in range(3 * size))
     while time.perf_counter() < end:
         batch = [waiting.popleft().result() for _ in range(size)]
         waiting.extend(decoders.submit(stages.predictor.prepare, next(following)) for _ in range(size))

@@ -42,8 +42,6 @@ class Runtime(Protocol):
     name: str
     device: Device
     precision: Precision
-    n_streams: int
-    """Batches that run at a time."""
     failure: str | None
     """Why it can run no more; None while it can."""
 

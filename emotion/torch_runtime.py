@@ -51,7 +51,6 @@ class TorchRuntime:
     """
 
     name = "torch"
-    n_streams = 1
 
     def __init__(self, bundle: Bundle, device: Device = Device.CPU, precision: Precision = Precision.FP32) -> None:
         if precision not in _DTYPES:

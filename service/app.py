@@ -128,7 +128,6 @@ def open_predictor(settings: ServiceSettings) -> Predictor:
         settings.precision,
         limits=settings.picture_limits,
         n_threads=settings.model_threads,
-        n_streams=min(settings.model_streams, settings.model_threads or settings.model_streams),
     )
 
 
@@ -144,8 +143,7 @@ async def _running(
     store = SnapshotStore(settings.store)
     async with AsyncExitStack() as stack:
         max_batch = settings.batch_limit(predictor.runtime.device)
-        n_streams = predictor.runtime.n_streams
-        lane = ModelLane(predictor, settings.queue_size, max_batch, metrics, n_streams=n_streams)
+        lane = ModelLane(predictor, settings.queue_size, max_batch, metrics)
         lane.start()
         stack.push_async_callback(asyncio.to_thread, lane.close)
         await _warm_up(lane, predictor, max_batch)
@@ -186,13 +184,12 @@ async def _running(
 async def _warm_up(lane: ModelLane, predictor: Predictor, max_batch: int) -> None:
     """Run the model: the first run allocates and is slow, and a model that cannot run must not become ready.
 
-    A full batch is prepared too, in every stream; other sizes take little more the first time than any other.
+    A full batch is prepared too; the sizes in between take little more the first time than any other.
     """
     size = predictor.bundle.manifest.preprocess.size_px
     blank = np.zeros((3, size, size), np.float32)
     await lane.infer(blank)
-    for _ in range(predictor.runtime.n_streams):
-        await asyncio.to_thread(predictor.infer, np.stack([blank] * max_batch))
+    await asyncio.to_thread(predictor.infer, np.stack([blank] * max_batch))
 
 
 def _finder(catalog: Catalog, predictor: Predictor, root_path: str) -> Find:

@@ -1,4 +1,4 @@
-"""The model lane: a bounded queue and threads that run the model on whatever is waiting, one for each of its streams.
+"""The model lane: a bounded queue and one thread that runs the model on whatever is waiting.
 
 Batches form by themselves: while the model runs, pictures gather, and the next run takes them together. There is no
 artificial delay, so a lone picture never waits for company.
@@ -49,17 +49,16 @@ class _Waiting(NamedTuple):
 
 
 class ModelLane:
-    """Runs the model, as many batches at a time as it has streams.
+    """Runs the model, one batch at a time.
 
     Args:
-        model: called by the lane's threads only.
+        model: called by the lane's thread only.
         queue_size: pictures that may wait; more are refused.
         max_batch: pictures a run takes at most.
         metrics: told of every run.
-        n_streams: threads that run the model.
     """
 
-    def __init__(self, model: Model, queue_size: int, max_batch: int, metrics: Metrics, *, n_streams: int = 1) -> None:
+    def __init__(self, model: Model, queue_size: int, max_batch: int, metrics: Metrics) -> None:
         self._model = model
         self._queue_size = queue_size
         self._max_batch = max_batch
@@ -67,14 +66,11 @@ class ModelLane:
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._closing = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"model-lane-{number}", daemon=True) for number in range(n_streams)
-        ]
+        self._thread = threading.Thread(target=self._work, name="model-lane", daemon=True)
 
     def start(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
-            thread.start()
+        """Start the thread."""
+        self._thread.start()
 
     @property
     def depth(self) -> int:
@@ -84,7 +80,7 @@ class ModelLane:
     @property
     def is_alive(self) -> bool:
         """Whether pictures are taken and answered."""
-        return not self._closing and all(thread.is_alive() for thread in self._threads)
+        return self._thread.is_alive() and not self._closing
 
     async def infer(self, pixels: Pixels) -> Prediction:
         """Embed and classify a prepared picture; a caller that is cancelled gives up its place.
@@ -100,7 +96,7 @@ class ModelLane:
         return await asyncio.wrap_future(answer)
 
     def submit(self, pixels: Pixels, answer: Future[Prediction]) -> None:
-        """Likewise from any thread: a thread of the lane gives the answer, unless it is cancelled before its turn.
+        """Likewise from any thread: the lane's thread gives the answer, unless it is cancelled before its turn.
 
         Raises:
             OverloadedError: the queue is full.
@@ -115,13 +111,12 @@ class ModelLane:
             self._changed.notify()
 
     def close(self) -> None:
-        """Take no more, answer what is waiting, end the threads."""
+        """Take no more, answer what is waiting, end the thread."""
         with self._changed:
             self._closing = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _work(self) -> None:
         batch: list[_Waiting] = []
@@ -129,25 +124,23 @@ class ModelLane:
             while batch := self._next_batch():
                 self._answer(batch)
         finally:
-            # Also reached when a thread dies of something that is no Exception: nobody may wait for ever.
+            # Also reached when the thread dies of something that is no Exception: nobody may wait for ever.
             with self._changed:
                 self._closing = True
                 stranded = [*batch, *self._waiting]
                 self._waiting.clear()
-                self._changed.notify_all()
             for one in stranded:
                 if not one.answer.done():
                     one.answer.set_exception(NotReadyError("the model stopped"))
 
     def _next_batch(self) -> list[_Waiting]:
-        """This stream's share of what is waiting now, less whose caller has gone; empty when the lane is to end."""
+        """What is waiting now, without those whose caller has gone; empty when the lane is to end."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closing)
                 if not self._waiting:
                     return []
-                share = -(-len(self._waiting) // len(self._threads))
-                taken = [self._waiting.popleft() for _ in range(min(self._max_batch, share))]
+                taken = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
             if batch := [one for one in taken if one.answer.set_running_or_notify_cancel()]:
                 return batch
 

@@ -124,7 +124,7 @@ class ServiceSettings(BaseSettings):
     max_batch: int | None = Field(
         default=None,
         ge=1,
-        description="Most waiting pictures the model takes at once; by default 2 on a CPU, where more take memory and "
+        description="Most waiting pictures the model takes at once; by default 4 on a CPU, where more take memory and "
         "no less time, and 8 on a GPU.",
     )
     max_batch_pictures: int = Field(
@@ -141,12 +141,6 @@ class ServiceSettings(BaseSettings):
     )
     model_threads: int | None = Field(
         default=None, ge=1, description="Cores the model uses on a CPU; all of them by default."
-    )
-    model_streams: int = Field(
-        default=min(4, os.cpu_count() or 1),
-        ge=1,
-        description="Batches that a CPU runs at a time, each on its share of the cores, when more than one picture "
-        "waits; a picture alone has all cores. By default up to 4; each takes some 40 MB.",
     )
     poll_interval_s: float = Field(
         default=0.5, gt=0, description="How often the service looks whether a new index was published, in seconds."
@@ -196,7 +190,7 @@ class ServiceSettings(BaseSettings):
 
     def batch_limit(self, device: Device) -> int:
         """Most pictures that the model takes at once where it runs."""
-        return self.max_batch or (8 if device is Device.CUDA else 2)
+        return self.max_batch or (8 if device is Device.CUDA else 4)
 
     @property
     def picture_limits(self) -> PictureLimits:

@@ -30,7 +30,6 @@ class FakeRuntime:
     name = "fake"
     device = Device.CPU
     precision = Precision.FP32
-    n_streams = 1
     failure: str | None = None
 
     def __init__(self) -> None:

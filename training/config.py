@@ -253,8 +253,6 @@ class TrainingConfig(Closed):
                 f"optim.unfreeze_epochs={self.optim.unfreeze_epochs} with loop.epochs={self.loop.epochs}: no stage of "
                 "the trunk would ever learn; take fewer, or network.freeze_trunk=true"
             )
-        if self.network.freeze_trunk and self.optim.lr_backbone != OptimConfig().lr_backbone:
-            raise ValueError("optim.lr_backbone does nothing with network.freeze_trunk=true")
         if self.optim.lr_loss != OptimConfig().lr_loss and not self.loss.embedding.learns:
             raise ValueError(f"optim.lr_loss does nothing with loss.embedding={self.loss.embedding}")
         self._check_network()

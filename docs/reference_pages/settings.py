@@ -23,5 +23,5 @@ def settings_page() -> str:
 
 def _row(name: str) -> str:
     field = ServiceSettings.model_fields[name]
-    default = "cores, at most 4" if name in ("decode_threads", "model_streams") else default_of(field)
+    default = "cores, at most 4" if name == "decode_threads" else default_of(field)
     return f"| `{variable(name)}` | {default} | {field.description} |\n"

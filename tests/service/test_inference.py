@@ -51,8 +51,8 @@ def run(story) -> None:
     asyncio.run(asyncio.wait_for(story, TIMEOUT_S))
 
 
-def lane_for(model, queue_size: int = 8, max_batch: int = 4, n_streams: int = 1) -> ModelLane:
-    lane = ModelLane(model, queue_size, max_batch, Metrics(), n_streams=n_streams)
+def lane_for(model, queue_size: int = 8, max_batch: int = 4) -> ModelLane:
+    lane = ModelLane(model, queue_size, max_batch, Metrics())
     lane.start()
     return lane
 
@@ -87,24 +87,6 @@ def test_what_waits_goes_together_and_everyone_gets_his_own(model, measures_fami
         assert familiar == (known if measures_familiarity else 6 * [(None, None)])
         assert model.batches == [[0], [1, 2, 3, 4], [5]]
         lane.close()
-
-    run(story())
-
-
-def test_streams_run_at_a_time_and_share_what_waits(model):
-    async def story():
-        lane = lane_for(model, n_streams=2)
-        first = await occupied(lane, model)
-        model.entered.clear()
-        second = await occupied(lane, model)  # before the first is answered
-        tasks = await queued(lane, [1, 2, 3, 4])
-        assert lane.depth == 4
-        model.gate.set()
-        answers = await asyncio.gather(first, second, *tasks)
-        assert [float(answer.embedding[0]) for answer in answers] == [0, 0, 1, 2, 3, 4]
-        assert sorted(model.batches) == [[0], [0], [1, 2], [3], [4]]  # each takes half of what waits
-        lane.close()
-        assert not lane.is_alive
 
     run(story())
 
@@ -199,21 +181,6 @@ def test_a_dead_lane_strands_nobody(model):
             await lane.infer(picture(3))
         await asyncio.to_thread(lane.close)  # the thread ends in this test, not in the next one
         assert not lane.is_alive
-
-    run(story())
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_dead_stream_ends_the_lane(model):
-    async def story():
-        lane = lane_for(model, n_streams=2)
-        model.gate.set()
-        with pytest.raises(NotReadyError):
-            await lane.infer(picture(13))
-        assert not lane.is_alive
-        with pytest.raises(NotReadyError):
-            await lane.infer(picture(1))
-        await asyncio.to_thread(lane.close)
 
     run(story())
 

@@ -59,7 +59,7 @@ def test_the_token_is_never_shown(places, monkeypatch):
     assert "hidden" not in read_settings({}).model_dump_json()
 
 
-@pytest.mark.parametrize(("given", "on_cpu", "on_gpu"), [(None, 2, 8), (1, 1, 1), (16, 16, 16)])
+@pytest.mark.parametrize(("given", "on_cpu", "on_gpu"), [(None, 4, 8), (1, 1, 1), (16, 16, 16)])
 def test_batches_are_as_large_as_pays_where_the_model_runs(places, given, on_cpu, on_gpu):
     settings = read_settings({"max_batch": given})
     assert (settings.batch_limit(Device.CPU), settings.batch_limit(Device.CUDA)) == (on_cpu, on_gpu)

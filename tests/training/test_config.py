@@ -57,7 +57,6 @@ def test_a_wrong_setting_is_named(tmp_path: Path, override: str, message: str) -
         (["loss.embedding=triplet", "loss.polarity_weight=1"], "it belongs to center, multi_similarity, n_pair"),
         (["loss.sup_con.temperature=0.2"], r"loss\.sup_con does nothing with loss\.embedding=sentiment"),
         (["loss.embedding=sup_con", "optim.lr_loss=1e-3"], r"optim\.lr_loss does nothing"),
-        (["network.freeze_trunk=true", "optim.lr_backbone=1e-3"], r"optim\.lr_backbone does nothing"),
     ],
 )
 def test_a_setting_that_the_loss_does_not_read_is_refused(overrides: list[str], message: str) -> None:
