@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +30,9 @@ def listening(app):
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, proxy_headers=False))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
         thread.start()
+        while not server.started:  # until then connections are refused
+            assert thread.is_alive(), "the service did not start"
+            time.sleep(0.01)
         try:
             yield listener.getsockname()[1]
         finally:
