@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
 import typer
+import uvloop
 
 from benchmarks.measure import percentile
 from benchmarks.processes import HOST, run_json
@@ -74,7 +75,7 @@ def main(
     if rate is not None:
         loop = open_loop(port, requests, rate, warm_up, seconds)
     before, start = _cpu_s(), time.perf_counter()
-    answers = asyncio.run(loop)
+    answers = uvloop.run(loop)
     own_cores = (_cpu_s() - before) / (time.perf_counter() - start)
     sys.stdout.write(json.dumps(summed(answers, seconds, own_cores)._asdict()) + "\n")
 
@@ -158,7 +159,7 @@ async def open_loop(
             running.add(task := asyncio.create_task(one(number, begin + number / rate)))
             task.add_done_callback(running.discard)
             number += 1
-        await asyncio.sleep(min(1 / rate, 0.002))
+        await asyncio.sleep(begin + number / rate - time.perf_counter())
     # Answers that come now no longer count, but the next measurement begins with an idle server.
     await asyncio.gather(*running)
     for connection in idle:

@@ -143,6 +143,8 @@ def listen(web: FastAPI, settings: ServiceSettings, listener: socket.socket) -> 
     Raises DeviceLostError when the GPU was lost: only a new process can use it, and what restarts a service (Docker,
     systemd) waits for its end.
     """
+    from service.gate import Gate
+
     limits = ConnectionLimits(
         most=settings.max_connections,
         head_s=settings.head_timeout_s,
@@ -151,7 +153,7 @@ def listen(web: FastAPI, settings: ServiceSettings, listener: socket.socket) -> 
     )
     config = uvicorn.Config(
         web,
-        http=http_protocol(limits),
+        http=http_protocol(limits, Gate(web, settings)),
         ws="none",
         log_config=None,
         access_log=False,

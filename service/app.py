@@ -23,7 +23,6 @@ from service.addresses import check_root_path
 from service.answers import Naming, find_similar_many
 from service.deps import Services
 from service.fingerprints import Fingerprints
-from service.gate import Gate
 from service.inference import ModelLane
 from service.jobs import JobKind
 from service.metrics import Metrics
@@ -109,7 +108,6 @@ def create_app(
 def _surround(app: FastAPI, settings: ServiceSettings, metrics: Metrics) -> None:
     """Put around the routes what every request goes through; the last one added is the outermost."""
     tokens, is_closed = Tokens(settings), settings.read_token is not None
-    app.add_middleware(Gate)
     if is_closed:
         app.add_middleware(ReadAccess, tokens=tokens)
     if settings.rate_limit_per_s is not None:

@@ -75,22 +75,28 @@ class Services:
             raise
 
 
-# Dependencies are coroutines although they wait for nothing: FastAPI would run functions in threads of their own.
+def services_of(request: Request) -> Services:
+    """The app's parts."""
+    return cast(Services, request.app.state.services)
+
+
+# Dependencies are coroutines although they wait for nothing: FastAPI would run functions in threads of their own. And
+# they take the request and ask `services_of`: each that depended on another would be solved anew every time.
 
 
 async def services(request: Request) -> Services:
-    """The app's parts."""
-    return cast(Services, request.app.state.services)
+    """The app's parts, for the routes."""
+    return services_of(request)
 
 
 ServicesDep = Annotated[Services, Depends(services)]
 
 
 async def wanted_k(
-    parts: ServicesDep, k: Annotated[int | None, Query(ge=1, description="How many pictures are wanted.")] = None
+    request: Request, k: Annotated[int | None, Query(ge=1, description="How many pictures are wanted.")] = None
 ) -> int:
     """The number of results; raises InvalidParameterError above the limit."""
-    settings = parts.settings
+    settings = services_of(request).settings
     if k is None:
         return settings.default_k
     if k > settings.max_k:

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 
 from emotion.arrays import Embedding
 from emotion.errors import TaxonomyError
 from emotion.taxonomy import Polarity
 from index.view import Searchable
 from service.answers import find_similar, shown_picture
-from service.deps import Services, ServicesDep, WantedK
+from service.deps import Services, WantedK, services_of
 from service.errors import InvalidParameterError
 from service.filtering import Filters, find_filtered
 from service.moods import blended
@@ -37,7 +37,7 @@ class Wish:
 
 
 async def wanted_filters(
-    parts: ServicesDep,
+    request: Request,
     emotion: Annotated[
         list[str] | None,
         Query(max_length=_MAX_VALUES, description="Only pictures of this predicted emotion; several: any of them."),
@@ -60,7 +60,7 @@ async def wanted_filters(
 ) -> Filters:
     """What a picture must fulfil to be a result; raises InvalidParameterError."""
     for name in emotion or ():
-        _check_emotion(parts, "emotion", name)
+        _check_emotion(request, "emotion", name)
     return Filters(
         emotions=frozenset(emotion or ()),
         polarity=polarity,
@@ -75,7 +75,7 @@ WantedFilters = Annotated[Filters, Depends(wanted_filters)]
 
 
 async def picture_wish(
-    parts: ServicesDep,
+    request: Request,
     k: WantedK,
     filters: WantedFilters,
     mood: Annotated[
@@ -93,7 +93,7 @@ async def picture_wish(
         if mood_weight is not None:
             raise InvalidParameterError("mood_weight: says how far to move towards a mood; name it: mood=awe")
         return Wish(k, filters)
-    _check_emotion(parts, "mood", mood)
+    _check_emotion(request, "mood", mood)
     return Wish(k, filters, mood, DEFAULT_MOOD_WEIGHT if mood_weight is None else mood_weight)
 
 
@@ -101,13 +101,13 @@ PictureWish = Annotated[Wish, Depends(picture_wish)]
 
 
 async def mood_wish(
-    parts: ServicesDep,
+    request: Request,
     k: WantedK,
     filters: WantedFilters,
     mood: Annotated[str, Query(description="An emotion of the model's label set.")],
 ) -> Wish:
     """The wish for a mood alone; raises InvalidParameterError."""
-    _check_emotion(parts, "mood", mood)
+    _check_emotion(request, "mood", mood)
     return Wish(k, filters, mood, mood_weight=1.0)
 
 
@@ -143,9 +143,9 @@ def find_mood(parts: Services, gallery: Searchable, wish: Wish) -> list[SearchRe
     return find(parts, gallery, centre, replace(wish, mood=None))
 
 
-def _check_emotion(parts: Services, parameter: str, name: str) -> None:
+def _check_emotion(request: Request, parameter: str, name: str) -> None:
     try:
-        parts.predictor.taxonomy.index(name)
+        services_of(request).predictor.taxonomy.index(name)
     except TaxonomyError as error:
         raise InvalidParameterError(f"{parameter}: {error}") from error
 

@@ -1,15 +1,23 @@
 """HTTP/1.1 by httptools, which parses in C what h11 parses in Python; with bounds on what a client may hold on to.
 
-Whatever is no request is told so as every other refusal is, with a request id: no app sees it.
+Whatever is no request is told so as every other refusal is, with a request id: no app sees it. Nor does one see the
+pictures that a gate turns away.
 """
 
 import asyncio
 import logging
-from typing import Final, NamedTuple, cast
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.middleware import refusal_bytes
+from service.errors import http_answer
+from service.logs import request_id_var
+from service.records import new_id
+from service.refusals import CLOSING, refusal
+
+if TYPE_CHECKING:
+    from service.gate import Gate
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 HEAD_TOO_LONG: Final = "The head of the request is too long."
@@ -38,10 +46,14 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     limits = ConnectionLimits()
+    gate: "Gate | None" = None
 
     _n_aimless_bytes = 0
     _came_to_a_point = False
     _is_reading_body = False
+    _is_turned_away = False
+    """The request at hand has its answer, and what comes of it is read past: to close the connection with bytes unread
+    would reset it, and the client might never see the answer."""
     _idle_since = 0.0
     _patience: asyncio.TimerHandle | None = None
     """Ends the connection unless what it waits for comes: a head, the rest of a body."""
@@ -76,19 +88,27 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head is there."""
         self._came_to_a_point = self._is_reading_body = True
         self._stop_waiting()
-        super().on_headers_complete()
+        answer = self._refusal()
+        self._is_turned_away = answer is not None
+        if answer is None:
+            super().on_headers_complete()
+        else:
+            self.transport.write(answer)
+            self.on_response_complete()
 
     def on_body(self, body: bytes) -> None:
         """Some of a body is there."""
         self._came_to_a_point = True
-        super().on_body(body)
+        if not self._is_turned_away:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """All of the request is there."""
         self._came_to_a_point = True
         self._is_reading_body = False
         self._stop_waiting()
-        super().on_message_complete()
+        if not self._is_turned_away:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """What is left of a body has its time from here on."""
@@ -114,11 +134,23 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_answering:  # some of an answer may be out
             self.transport.close()
             return
-        self.transport.write(refusal_bytes(msg))
+        request_id, answer = new_id(), http_answer(HTTPStatus.BAD_REQUEST)
+        self.transport.write(refusal(answer, msg, request_id, CLOSING))
         self.transport.close()
+        token = request_id_var.set(request_id)
+        _log.info("no request %d code=%s: %s", answer.status, answer.code, msg)
+        request_id_var.reset(token)
 
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing for the log: the request is answered as the plain one that it also is."""
+
+    def _refusal(self) -> bytes | None:
+        """For a plain request of a connection that goes on, with no other before it; the app knows about the rest."""
+        if self.gate is None or self._is_answering or self.expect_100_continue:
+            return None
+        if self.parser.should_upgrade() or not self.parser.should_keep_alive():
+            return None
+        return self.gate.refusal(self.parser.get_method(), self.url, self.headers)
 
     @property
     def _is_answering(self) -> bool:
@@ -145,6 +177,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._patience = None
 
 
-def http_protocol(limits: ConnectionLimits) -> type[asyncio.Protocol]:
+def http_protocol(limits: ConnectionLimits, gate: "Gate | None" = None) -> type[asyncio.Protocol]:
     """The protocol to serve with; uvicorn makes one for each connection and has no way to hand it anything."""
-    return type("LimitedProtocol", (BoundedProtocol,), {"limits": limits})
+    return type("LimitedProtocol", (BoundedProtocol,), {"limits": limits, "gate": gate})

@@ -9,7 +9,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from fakes import encoded
 from service.__main__ import bind
 from service.app import create_app
-from service.protocol import MAX_HEAD_BYTES, BoundedProtocol
+from service.gate import Gate
+from service.protocol import MAX_HEAD_BYTES, BoundedProtocol, ConnectionLimits, http_protocol
 
 PNG = encoded(3)
 TIMEOUT_S = 60
@@ -47,22 +48,89 @@ def post(body: bytes, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_refused_upload_leaves_the_connection_usable(store, settings, predictor, protocol):
-    app = create_app(settings(max_uploads=1), predictor=predictor)
+WAYS = {"by the gate": True, "by the route": False}
+"""Who refuses what finds no room."""
+
+
+def bounded(app, config, *, gated: bool = True):
+    return http_protocol(ConnectionLimits(), Gate(app, config) if gated else None)
+
+
+@pytest.mark.parametrize("protocol", [*WAYS, H11Protocol])
+@pytest.mark.parametrize("content", [bytes(200_000), b"x", b""], ids=len)
+def test_a_refused_upload_leaves_the_connection_usable(store, settings, predictor, protocol, content):
+    config = settings(max_uploads=1)
+    app = create_app(config, predictor=predictor)
 
     async def story(reader, writer):
         decoders = app.state.services.decoders
         with decoders.admission():
             for _ in range(3):
-                writer.write(post(bytes(200_000), "Content-Length: 200000"))
-                status, content = await answer(reader)
+                writer.write(post(content, f"Content-Length: {len(content)}"))
+                status, told = await answer(reader)
                 assert status == 503
-                assert b'"code":"overloaded"' in content
+                assert b'"code":"overloaded"' in told
         writer.write(post(PNG, f"Content-Length: {len(PNG)}"))
         assert (await answer(reader))[0] == 200
 
-    run(app, protocol, story)
+    run(app, bounded(app, config, gated=WAYS[protocol]) if protocol in WAYS else protocol, story)
+
+
+def test_the_gate_answers_before_the_body_comes_and_reads_past_it(store, settings, predictor):
+    config = settings(max_uploads=1)
+    app = create_app(config, predictor=predictor)
+    picture = post(PNG, f"Content-Length: {len(PNG)}")
+
+    async def story(reader, writer):
+        with app.state.services.decoders.admission():
+            writer.write(picture[:-10])
+            assert (await answer(reader))[0] == 503
+        writer.write(picture[-10:])
+        await asyncio.sleep(0.05)
+        writer.write(picture[:20])
+        await asyncio.sleep(0.05)
+        writer.write(picture[20:] + picture)
+        assert [(await answer(reader))[0] for _ in range(2)] == [200, 200]
+
+    run(app, bounded(app, config), story)
+
+
+def test_a_request_behind_another_waits_for_its_turn(store, settings, predictor):
+    """Its answer must not come first: HTTP knows answers by their order."""
+    config = settings(max_uploads=1)
+    app = create_app(config, predictor=predictor)
+    picture = post(PNG, f"Content-Length: {len(PNG)}")
+
+    async def story(reader, writer):
+        writer.write(picture[:-1])
+        while not app.state.services.decoders.admitted:
+            await asyncio.sleep(0.01)
+        writer.write(picture[-1:] + picture)
+        assert (await answer(reader))[0] == 200
+        assert (await answer(reader))[0] in (200, 503)  # by then there may be room, or not yet
+        with app.state.services.decoders.admission():
+            writer.write(picture * 3)
+            assert [(await answer(reader))[0] for _ in range(3)] == [503] * 3
+
+    run(app, bounded(app, config), story)
+
+
+@pytest.mark.parametrize("header", ["Connection: close", "Expect: 100-continue"])
+def test_what_a_request_asks_of_its_connection_holds_for_a_refusal(store, settings, predictor, header):
+    config = settings(max_uploads=1)
+    app = create_app(config, predictor=predictor)
+
+    async def story(reader, writer):
+        with app.state.services.decoders.admission():
+            writer.write(post(b"", f"Content-Length: {len(PNG)}", header))
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 503 ")  # and no 100 before it: nobody wants the body
+            if header == "Connection: close":
+                assert b"connection: close" in head
+                writer.write(PNG)
+                assert (await reader.read()).endswith(b"}")
+
+    run(app, bounded(app, config), story)
 
 
 ENDLESS = {

@@ -17,6 +17,7 @@ import uvicorn
 from fakes import encoded
 from service.__main__ import bind
 from service.app import create_app
+from service.gate import Gate
 from service.protocol import ConnectionLimits, http_protocol
 from service_process import ROOT, SERVE_WITH_FAKES, address_of, launch
 
@@ -26,12 +27,13 @@ SOON_S = 0.3
 GOOD = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
-def run(app, limits, story) -> None:
+def run(app, limits, story, gate=None) -> None:
     """Serve while the story is told; it connects as often as it likes."""
 
     async def main():
         with bind("127.0.0.1", 0) as listener:
-            config = uvicorn.Config(app, http=http_protocol(limits), log_config=None, ws="none", timeout_keep_alive=60)
+            protocol = http_protocol(limits, gate)
+            config = uvicorn.Config(app, http=protocol, log_config=None, ws="none", timeout_keep_alive=60)
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             while not server.started:
@@ -95,12 +97,17 @@ def test_a_head_that_does_not_come_is_not_waited_for(app):
     run(app, ConnectionLimits(head_s=SOON_S), story)
 
 
-def test_a_refused_body_is_read_past_for_a_while_only(app):
+@pytest.mark.parametrize(("path", "status"), [("/nothing", 404), ("/search", 503)], ids=["by the app", "by the gate"])
+def test_a_refused_body_is_read_past_for_a_while_only(store, settings, predictor, path, status):
+    config = settings(max_uploads=1)
+    app = create_app(config, predictor=predictor)
+
     async def story(connect, server):
         reader, writer = await connect()
-        writer.write(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert b" 404 " in head
+        with app.state.services.decoders.admission():
+            writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+        assert f" {status} ".encode() in head
         start = time.monotonic()
         try:
             while not writer.is_closing() and server.server_state.connections:
@@ -113,7 +120,7 @@ def test_a_refused_body_is_read_past_for_a_while_only(app):
         assert time.monotonic() - start > SOON_S * 0.5
         writer.close()
 
-    run(app, ConnectionLimits(body_s=SOON_S), story)
+    run(app, ConnectionLimits(body_s=SOON_S), story, Gate(app, config))
 
 
 def test_a_connection_whose_body_ends_after_its_answer_is_used_again_or_ended(app):
