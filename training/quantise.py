@@ -38,15 +38,26 @@ def quantise(bundle: Bundle, data: Path, n_pictures: int = N_PICTURES) -> Bundle
         DataError: none of the pictures trained the bundle.
         RuntimeUnavailableError: nncf or openvino is not installed.
     """
+    _libraries()  # before the time that it takes to read the pictures
+    return calibrated(bundle, calibration_pictures(bundle, data, n_pictures), source_name(data))
+
+
+def calibrated(bundle: Bundle, paths: Sequence[Path], source: str) -> Bundle:
+    """Likewise, with the activations' ranges of just these pictures.
+
+    Args:
+        bundle: changed on disk.
+        paths: the pictures.
+        source: what the manifest is to call them.
+    """
     nncf, ov = _libraries()
-    paths = calibration_pictures(bundle, data, n_pictures)
     # The conversion folds constants. As the ONNX file is read, depthwise kernels are the result of a reshape, which
     # NNCF does not take for weights: they would stay float, and the whole would be slower than bf16.
     model = ov.convert_model(str(bundle.onnx_path))
-    say(f"calibrating on {len(paths)} training pictures")
+    say(f"calibrating on {len(paths)} pictures")
     quantised = nncf.quantize(
         model,
-        nncf.Dataset(paths, lambda path: _pixels(bundle, path)),
+        nncf.Dataset(list(paths), lambda path: _pixels(bundle, path)),
         # Symmetric activations: a seventh faster than `mixed`, and no worse (docs/experiments.md).
         preset=nncf.QuantizationPreset.PERFORMANCE,
         target_device=nncf.TargetDevice.CPU,
@@ -61,7 +72,7 @@ def quantise(bundle: Bundle, data: Path, n_pictures: int = N_PICTURES) -> Bundle
         ov.save_model(quantised, str(folder / INT8_NAMES[0]), compress_to_fp16=False)
 
     libraries = {name: version(name) for name in LIBRARIES}
-    return add_int8_graph(bundle, write_files, data=source_name(data), n_pictures=len(paths), libraries=libraries)
+    return add_int8_graph(bundle, write_files, data=source, n_pictures=len(paths), libraries=libraries)
 
 
 def calibration_pictures(bundle: Bundle, data: Path, n_pictures: int) -> list[Path]:
