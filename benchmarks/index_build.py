@@ -27,24 +27,21 @@ TITLE: Final = "Index build"
 EMBED: Final = "embedding: both, overlapped"
 DECODE: Final = "decoding alone"
 INFER: Final = "inference alone"
-INFER_STREAMS: Final = "inference alone, in as many streams as a build"
 
 _SHARE = Bar(sense=Sense.AT_LEAST, limit=85, unit="%")
 
 
 def measure(options: Options) -> Findings:
-    """Files come from the page cache; decoding alone has as many threads as in a build, inference all cores."""
+    """Files come from the page cache; either stage alone has as many threads as in a build."""
     n = options.pick(2000, 32)
     predictor = Predictor.open(options.bundle, Device.CPU, Precision.FP32, n_streams=N_STREAMS)
-    undivided = Predictor.open(options.bundle, Device.CPU, Precision.FP32)
     with tempfile.TemporaryDirectory(prefix="feelalike-build-") as folder:
         paths = write_jpegs(Path(folder) / "gallery", n, SMALL, options.data)
         entries = [_entry(path) for path in paths]
         contenders: dict[str, Work] = {
             EMBED: partial(_embed, entries, Path(folder), predictor),
             DECODE: partial(_decode, paths, predictor),
-            INFER: partial(_infer, n, undivided),
-            INFER_STREAMS: partial(_infer_streams, n, predictor),
+            INFER: partial(_infer, n, predictor),
         }
         seconds = interleaved(contenders, rounds=options.pick(3, 1))
         whole = _build_s(Path(folder), predictor)
@@ -75,14 +72,10 @@ def _decode(paths: list[Path], predictor: Predictor) -> None:
 
 def _infer(n: int, predictor: Predictor) -> None:
     size = predictor.bundle.manifest.preprocess.size_px
-    pixels = np.zeros((BATCH_SIZE, 3, size, size), np.float32)
-    for first in range(0, n, BATCH_SIZE):
-        predictor.infer(pixels[: min(BATCH_SIZE, n - first)])
-
-
-def _infer_streams(n: int, predictor: Predictor) -> None:
+    batch = np.zeros((BATCH_SIZE, 3, size, size), np.float32)
     with ThreadPoolExecutor(N_STREAMS) as pool:
-        list(pool.map(lambda share: _infer(share, predictor), [n // N_STREAMS] * N_STREAMS))
+        for _ in pool.map(lambda first: predictor.infer(batch[: n - first]), range(0, n, BATCH_SIZE)):
+            pass
 
 
 def _build_s(folder: Path, predictor: Predictor) -> float:

@@ -91,7 +91,7 @@ def open_predictors(bundle: Bundle) -> tuple[dict[Precision, Predictor], dict[Pr
 
 
 def bare_openvino(bundle: Bundle, precision: Precision, pixels: PixelBatch) -> Work:
-    """The graph run by OpenVINO's own calls, in the way that is fastest: nothing is copied in or out."""
+    """The graph as it is, run on whole batches by OpenVINO's own calls; nothing is copied in or out."""
     import openvino as ov
 
     config = {"INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from jaxtyping import Bool
 
+from emotion.allocator import keep_freed_blocks
 from emotion.arrays import Embeddings, PixelBatch, Pixels, ProbabilityRows, Shares
 from emotion.bundle import Bundle, load_bundle
 from emotion.images import DEFAULT_LIMITS, PictureLimits, decode, read_picture_bytes
@@ -58,9 +59,10 @@ class Predictor:
         *,
         limits: PictureLimits = DEFAULT_LIMITS,
         n_threads: int | None = None,
-        n_streams: int = 1,
+        n_streams: int | None = None,
     ) -> Self:
         """Load a bundle and start its runtime; raises BundleError or RuntimeUnavailableError."""
+        keep_freed_blocks()
         bundle = load_bundle(path)
         return cls(bundle, open_runtime(bundle, device, precision, n_threads=n_threads, n_streams=n_streams), limits)
 

@@ -37,7 +37,7 @@ class RawOutputs(NamedTuple):
 
 
 class Runtime(Protocol):
-    """Runs the network on a batch; safe to call from several threads, as many at a time inside as it has streams."""
+    """Runs the network on a batch; safe to call from several threads."""
 
     name: str
     device: Device
@@ -56,21 +56,21 @@ def open_runtime(
     precision: Precision = Precision.FP32,
     *,
     n_threads: int | None = None,
-    n_streams: int = 1,
+    n_streams: int | None = None,
 ) -> Runtime:
     """The runtime for a device; raises RuntimeUnavailableError when what was asked for is not there.
 
-    Threads and streams are of the CPU's runtime; a GPU runs one batch at a time.
+    Threads and streams are of the CPU's runtime, which has its own default; a GPU runs one batch at a time.
     """
     if device is Device.CUDA or (device is Device.AUTO and _cuda_is_available()):
         return _open_cuda(bundle, precision)
     try:
-        from emotion.openvino_runtime import OpenVinoRuntime
+        from emotion.openvino_runtime import N_STREAMS, OpenVinoRuntime
     except ImportError as error:
         raise RuntimeUnavailableError(
             f"inference on the CPU needs openvino ({error}); install it: pip install 'feelalike[cpu]'"
         ) from error
-    return OpenVinoRuntime(bundle, precision, n_threads=n_threads, n_streams=n_streams)
+    return OpenVinoRuntime(bundle, precision, n_threads=n_threads, n_streams=n_streams or N_STREAMS)
 
 
 def _open_cuda(bundle: Bundle, precision: Precision) -> Runtime:

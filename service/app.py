@@ -182,7 +182,7 @@ async def _running(
 async def _warm_up(lane: ModelLane, predictor: Predictor, max_batch: int) -> None:
     """Run the model: the first run allocates and is slow, and a model that cannot run must not become ready.
 
-    A full batch is prepared too; the sizes in between take little more the first time than any other.
+    A full batch is prepared too: a CPU runs several pictures by another graph than one.
     """
     size = predictor.bundle.manifest.preprocess.size_px
     blank = np.zeros((3, size, size), np.float32)

@@ -124,8 +124,8 @@ class ServiceSettings(BaseSettings):
     max_batch: int | None = Field(
         default=None,
         ge=1,
-        description="Most waiting pictures the model takes at once; by default 4 on a CPU, where more take memory and "
-        "no less time, and 8 on a GPU.",
+        description="Most waiting pictures the model takes at once; by default 8 on a GPU, as one batch, and 4 on a "
+        "CPU, each on a share of the cores.",
     )
     max_batch_pictures: int = Field(
         default=16, ge=1, description="Most pictures in one request that takes several; above it: 400."
