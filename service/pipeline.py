@@ -4,6 +4,7 @@ A decoder hands the pixels to the model lane, the lane what it found to a search
 do and gets the least of a busy machine, is woken once, at the end.
 """
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -120,11 +121,15 @@ class Pipeline:
         self._lane = lane
         self._searches = searches
         self._n_ahead = n_ahead
+        self._passing_on = threading.Lock()
+        """Held while a picture goes from the decoders to the lane, so that it counts once."""
         self._metrics = metrics
 
     def check_room(self) -> None:
         """Raise OverloadedError if a picture that sets out now might be turned away on its way, after work on it."""
-        if self._decoders.is_full or self._decoders.admitted + self._lane.depth >= self._n_ahead:
+        with self._passing_on:
+            n_ahead = self._decoders.admitted + self._lane.depth
+        if self._decoders.is_full or n_ahead >= self._n_ahead:
             raise OverloadedError("as many pictures as may wait are on their way to the model already; try again")
 
     def enter(self) -> None:
@@ -159,20 +164,34 @@ class Pipeline:
         return answer
 
     def _decode(self, data: bytes, predicted: Future[Prediction]) -> None:
+        pixels = self._pixels(data, predicted)
+        with self._passing_on:
+            self.leave()
+            if pixels is not None:
+                self._infer(pixels, predicted)
+
+    def _pixels(self, data: bytes, predicted: Future[Prediction]) -> Pixels | None:
+        """None where nobody waits any more, or after whoever waits was told why there are none."""
         if predicted.cancelled():
-            return
+            return None
         try:
             with self._metrics.stage("decode"):
-                pixels = self._prepare(data)
-            start = time.perf_counter()
-            predicted.add_done_callback(lambda _done: self._metrics.took("wait", time.perf_counter() - start))
+                return self._prepare(data)
+        except Exception as error:
+            _fail(predicted, error)
+            return None
+
+    def _infer(self, pixels: Pixels, predicted: Future[Prediction]) -> None:
+        start = time.perf_counter()
+        predicted.add_done_callback(lambda _done: self._metrics.took("wait", time.perf_counter() - start))
+        try:
             self._lane.submit(pixels, predicted)
         except Exception as error:
             _fail(predicted, error)
 
     def _after_decoding(self, decoded: Future[None], predicted: Future[Prediction]) -> None:
-        self.leave()
-        if decoded.cancelled():
+        if decoded.cancelled():  # before it began
+            self.leave()
             _fail(predicted, NotReadyError("the service is stopping"))
 
     def _after_model(self, predicted: Future[Prediction], snapshot: Searchable, k: int, answer: Future[Found]) -> None:

@@ -178,6 +178,31 @@ def test_a_picture_with_a_place_is_never_refused_after_it_was_decoded(store, set
     run(app, story)
 
 
+def test_a_picture_on_its_way_counts_once(store, settings):
+    """Or a queue of 64 would refuse one of 64 clients now and then."""
+    limits, runtime = settings(), GatedRuntime()
+    app = create_app(limits, predictor=Predictor(load_bundle(limits.bundle), runtime))
+
+    async def story(services):
+        counted, submit = [], services.lane.submit
+
+        def counting(pixels, answer):
+            submit(pixels, answer)
+            counted.append(services.decoders.admitted + services.lane.depth)
+
+        services.lane.submit = counting
+        runtime.gate.clear()
+        busy = Client(app)
+        await until(lambda: counted and not services.lane.depth)
+        waiting = Client(app)
+        await until(lambda: len(counted) == 2)
+        assert counted[-1] == 1
+        runtime.gate.set()
+        await asyncio.gather(busy.task, waiting.task)
+
+    run(app, story)
+
+
 @pytest.mark.parametrize("n_deleted", [0, 1, 9, 12])
 def test_searches_together_give_what_each_gives_alone(store, predictor, n_deleted):
     snapshot, naming = store.load(), Naming(predictor.taxonomy, predictor.thresholds)
