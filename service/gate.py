@@ -32,8 +32,8 @@ class Gate:
     def __init__(self, web: FastAPI, settings: ServiceSettings) -> None:
         self._web = web
         self._tokens = Tokens(settings) if settings.read_token is not None else None
-        # What a client may ask at all is counted by the app, and comes first.
-        self._is_open = settings.rate_limit_per_s is None
+        self._counts_clients = settings.rate_limit_per_s is not None
+        """The app does, and it comes first: who may ask no more is told so."""
         self._root_path = settings.root_path
         roots = {"", settings.root_path}  # which the proxy may have taken off, or not
         self._routes = {f"{root}{route}".encode(): route for route in PICTURE_ROUTES for root in roots}
@@ -46,7 +46,7 @@ class Gate:
             url: its target: a path, and perhaps a query.
             headers: names in lower case.
         """
-        if method != b"POST" or not self._is_open:
+        if method != b"POST" or self._counts_clients:
             return None
         start = perf_counter()
         route = self._routes.get(url.partition(b"?")[0])

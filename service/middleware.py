@@ -87,15 +87,14 @@ class RequestContext:
                 await internal_problem(Request(scope))(scope, receive, send_with_headers)
 
     def _record(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
-        state, route = scope["state"], getattr(scope.get("route"), "path", None)
         record(
             self._metrics,
             scope["method"],
             scope["path"],
-            route=route or state.get("route_path", "unmatched"),
+            route=getattr(scope.get("route"), "path", None) or "unmatched",
             status=exchange.status or 500,
             seconds=seconds,
-            code=state.get("problem_code"),
+            code=scope["state"].get("problem_code"),
         )
 
     def _more_headers(self, message: Message, exchange: _Exchange) -> Iterator[tuple[bytes, bytes]]:
