@@ -18,12 +18,10 @@ import openvino as ov
 from emotion.arrays import PixelBatch
 from emotion.bundle import Bundle
 from emotion.errors import RuntimeUnavailableError
-from emotion.runtime import Device, Precision, RawOutputs
+from emotion.runtime import N_STREAMS, Device, Precision, RawOutputs
 
 PRECISION_HINTS: Final = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
 """What is not in 8 bits in an int8 graph is its own affair: the embedding, and it shall not depend on the host."""
-N_STREAMS: Final = 2
-"""Two pictures that wait have half of the cores each; with more streams some would stand idle then."""
 
 
 class OpenVinoRuntime:

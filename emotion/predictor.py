@@ -17,7 +17,7 @@ from emotion.arrays import Embeddings, PixelBatch, Pixels, ProbabilityRows, Shar
 from emotion.bundle import Bundle, load_bundle
 from emotion.images import DEFAULT_LIMITS, PictureLimits, decode, read_picture_bytes
 from emotion.preprocess import prepare
-from emotion.runtime import Device, Precision, Runtime, open_runtime
+from emotion.runtime import N_STREAMS, Device, Precision, Runtime, open_runtime
 from emotion.taxonomy import Taxonomy
 
 
@@ -59,7 +59,7 @@ class Predictor:
         *,
         limits: PictureLimits = DEFAULT_LIMITS,
         n_threads: int | None = None,
-        n_streams: int | None = None,
+        n_streams: int = N_STREAMS,
     ) -> Self:
         """Load a bundle and start its runtime; raises BundleError or RuntimeUnavailableError."""
         keep_freed_blocks()

@@ -2,11 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from emotion.arrays import Embeddings, PixelBatch, ProbabilityRows, Unfamiliarities
 from emotion.bundle import Bundle
 from emotion.errors import RuntimeUnavailableError
+
+N_STREAMS: Final = 2
+"""Two pictures that wait have half of a CPU's cores each; with more streams some would stand idle then."""
 
 
 class Device(StrEnum):
@@ -56,21 +59,21 @@ def open_runtime(
     precision: Precision = Precision.FP32,
     *,
     n_threads: int | None = None,
-    n_streams: int | None = None,
+    n_streams: int = N_STREAMS,
 ) -> Runtime:
     """The runtime for a device; raises RuntimeUnavailableError when what was asked for is not there.
 
-    Threads and streams are of the CPU's runtime, which has its own default; a GPU runs one batch at a time.
+    Threads and streams are of the CPU's runtime; a GPU runs one batch at a time.
     """
     if device is Device.CUDA or (device is Device.AUTO and _cuda_is_available()):
         return _open_cuda(bundle, precision)
     try:
-        from emotion.openvino_runtime import N_STREAMS, OpenVinoRuntime
+        from emotion.openvino_runtime import OpenVinoRuntime
     except ImportError as error:
         raise RuntimeUnavailableError(
             f"inference on the CPU needs openvino ({error}); install it: pip install 'feelalike[cpu]'"
         ) from error
-    return OpenVinoRuntime(bundle, precision, n_threads=n_threads, n_streams=n_streams or N_STREAMS)
+    return OpenVinoRuntime(bundle, precision, n_threads=n_threads, n_streams=n_streams)
 
 
 def _open_cuda(bundle: Bundle, precision: Precision) -> Runtime:

@@ -14,7 +14,7 @@ from service.settings import ServiceSettings
 
 CGROUPS: Final = Path("/sys/fs/cgroup")
 BASE_BYTES: Final = 450 * 2**20
-"""The CPU service with a small gallery under load; docs/benchmarks.md has 388 MB."""
+"""The CPU service with a small gallery under load; docs/benchmarks.md has 400 MB."""
 DECODED_BYTES: Final = 16
 """Of a pixel, at worst: docs/security.md."""
 NUMBER_BYTES: Final = 4
